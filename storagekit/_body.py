@@ -1,0 +1,156 @@
+"""The bodies of puts and parts: what a driver reads from.
+
+Everything that is to happen to bytes on their way happens inside ``read``: progress is counted, a cancellation is
+seen, a streamed part is hashed. ``failed`` keeps what ``read`` raised, because an SDK may wrap it (urllib3 turns any
+OSError into its own ProtocolError) and a broken source must not look like a broken service.
+"""
+
+from __future__ import annotations
+
+from storagekit._clock import Cancel
+from storagekit._hash import Hasher, new_hasher
+from storagekit._meter import Meter
+from storagekit._plan import Span
+from storagekit._source import OpenSource, RangeReader
+from storagekit.errors import SourceTruncatedError
+from storagekit.types import Checksum
+
+BLOCK = 1024**2
+"""Bytes per ``read``: below 1 MiB four sending threads spend their time handing the interpreter lock around."""
+
+
+class MemoryBody:
+    """A body that lies in memory; sliced, never copied."""
+
+    def __init__(self, data: memoryview, checksum: Checksum | None, meter: Meter, cancel: Cancel) -> None:
+        self._data = data
+        self._offset = 0
+        self._meter = meter
+        self._cancel = cancel
+        self.checksum = checksum
+        self.failed: BaseException | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return len(self._data)
+
+    def read(self, n: int = -1) -> memoryview:
+        """Return the next slice, at most ``n`` and 1 MiB."""
+        try:
+            self._cancel.check()
+        except Exception as error:
+            self.failed = error
+            raise
+        end = self._offset + (min(n, BLOCK) if n > 0 else BLOCK)
+        block = self._data[self._offset : end]
+        self._offset += len(block)
+        self._meter.add(len(block))
+        return block
+
+    def rewind(self) -> None:
+        """Go back to the first byte; progress goes back with it."""
+        self._meter.add(-self._offset)
+        self._offset = 0
+
+    def view(self) -> memoryview:
+        """Return all bytes."""
+        return self._data
+
+
+class StreamBody:
+    """A part that is larger than the memory budget: read from the source again for each attempt, 1 MiB at a time.
+
+    Its checksum is known only when the last byte has passed: the caller compares ``seen`` with the answer.
+    """
+
+    checksum: Checksum | None = None
+
+    def __init__(self, source: OpenSource, span: Span, algorithm: str, meter: Meter, cancel: Cancel) -> None:
+        self._source = source
+        self._span = span
+        self._algorithm = algorithm
+        self._meter = meter
+        self._cancel = cancel
+        self._buffer = bytearray(min(BLOCK, max(span.length, 1)))
+        self._reader: RangeReader | None = None
+        self._offset = 0
+        self._hasher: Hasher = new_hasher(algorithm)
+        self.failed: BaseException | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return self._span.length
+
+    @property
+    def seen(self) -> Checksum:
+        """Checksum of the bytes that were read since the last rewind."""
+        return self._hasher.checksum()
+
+    def read(self, n: int = -1) -> memoryview:
+        """Return the next bytes; they are overwritten by the next ``read``."""
+        try:
+            self._cancel.check()
+            return self._read(min(n, BLOCK) if n > 0 else BLOCK)
+        except Exception as error:
+            self.failed = error
+            raise
+
+    def _read(self, n: int) -> memoryview:
+        wanted = min(n, self.size - self._offset)
+        if wanted == 0:
+            return memoryview(b"")
+        if self._reader is None:
+            self._reader = self._source.open_range(self._span.offset, self._span.length)
+        count = self._reader.readinto(memoryview(self._buffer)[:wanted])
+        if count == 0:
+            raise truncated(self._source, self._span.offset + self._offset)
+        block = memoryview(self._buffer)[:count]
+        self._hasher.update(block)
+        self._offset += count
+        self._meter.add(count)
+        return block
+
+    def rewind(self) -> None:
+        """Go back to the first byte: the source is opened again."""
+        self.close()
+        self._meter.add(-self._offset)
+        self._offset = 0
+        self._hasher = new_hasher(self._algorithm)
+
+    def view(self) -> None:
+        """Return None: the bytes are not in memory."""
+
+    def close(self) -> None:
+        """Close the source's reader."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+
+def truncated(source: OpenSource, offset: int) -> SourceTruncatedError:
+    """Return the error for a source that ended at ``offset`` instead of at its size."""
+    return SourceTruncatedError(
+        f"{source.identity.shown} ended after {offset:,} of {source.size:,} bytes",
+        hint="Nothing was published; run again when the source is whole",
+    )
+
+
+def fill(source: OpenSource, span: Span, buffer: memoryview, hasher: Hasher, cancel: Cancel) -> None:
+    """Read one part into ``buffer`` and hash it as it passes, in blocks of 256 KiB, which stay in the cache.
+
+    Raises SourceTruncatedError when the source ends early, and whatever the source raises.
+    """
+    reader = source.open_range(span.offset, span.length)
+    try:
+        done = 0
+        while done < span.length:
+            cancel.check()
+            count = reader.readinto(buffer[done : min(done + BLOCK // 4, span.length)])
+            if count == 0:
+                raise truncated(source, span.offset + done)
+            hasher.update(buffer[done : done + count])
+            done += count
+    finally:
+        reader.close()

@@ -1,0 +1,92 @@
+"""Worker threads over the parts of a transfer: the first error wins, an interrupt is seen at once.
+
+The threads are daemons and not an executor's, because an executor joins its threads at exit: a server that stalls
+would then hold up Ctrl-C for as long as a socket times out.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
+
+from storagekit._clock import Cancel
+from storagekit._plan import Span
+from storagekit.errors import ServiceError
+
+T = TypeVar("T")
+
+_GIVE_UP_AFTER = 4
+"""Failed parts in a row after which the service is taken to be down. A single part that fails for good does not stop
+the others: what they move need not be moved by the next run."""
+
+_LAST_WORDS_S = 1.5  # how long stopped workers are waited for: Ctrl-C returns within 2 s
+
+
+class Crew(Generic[T]):
+    """Runs ``work`` over ``spans`` with a number of threads. ``results`` are by part number."""
+
+    def __init__(self, spans: Iterable[Span], work: Callable[[Span], T], stop: Cancel) -> None:
+        self._todo = iter(spans)
+        self._work = work
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._ended: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._error: BaseException | None = None
+        self._failed_in_a_row = 0
+        self._running = 0
+        self.results: dict[int, T] = {}
+
+    def run(self, workers: int) -> None:
+        """Return when all spans are done; raise the first error. An interrupt stops the workers and passes."""
+        try:
+            for index in range(workers):
+                threading.Thread(target=self._run, name=f"storagekit-worker-{index}", daemon=True).start()
+                self._running += 1
+            self._wait()
+        except BaseException:
+            self._stop.set()
+            self._wait()
+            raise
+        if self._error is not None:
+            raise self._error
+        self._stop.check()
+
+    def _wait(self) -> None:
+        patience = _LAST_WORDS_S
+        while self._running and patience > 0:
+            try:
+                self._ended.get(timeout=0.1)
+                self._running -= 1
+            except queue.Empty:
+                patience -= 0.1 if self._stop.is_set else 0.0
+
+    def _run(self) -> None:
+        try:
+            while (span := self._next()) is not None:
+                try:
+                    result = self._work(span)
+                except BaseException as error:  # noqa: BLE001  # carried to the thread that called run
+                    self._fail(error)
+                else:
+                    self._done(span, result)
+        finally:
+            self._ended.put(None)
+
+    def _next(self) -> Span | None:
+        with self._lock:
+            return None if self._stop.is_set else next(self._todo, None)
+
+    def _done(self, span: Span, result: T) -> None:
+        with self._lock:
+            self._failed_in_a_row = 0
+            self.results[span.number] = result
+
+    def _fail(self, error: BaseException) -> None:
+        with self._lock:
+            self._failed_in_a_row += 1
+            if self._error is None:
+                self._error = error
+            if not isinstance(error, ServiceError) or self._failed_in_a_row >= _GIVE_UP_AFTER:
+                self._stop.set()

@@ -1,0 +1,145 @@
+"""Where a vendor error becomes ours, and where a request is tried again.
+
+Every driver call of the core goes through :meth:`Guard.call`. It runs the call, asks the driver what a failure
+means (``classify``), asks ``_retry.decide`` whether to try again, and at the end raises one error of our tree with
+the vendor's as its cause. Nothing else in the core catches a vendor's exception.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from storagekit import errors
+from storagekit._clock import Cancel, Clock
+from storagekit._retry import Failures, RetryPolicy, decide
+from storagekit.driver import Code, DriverError, Failure
+
+T = TypeVar("T")
+
+log = logging.getLogger("storagekit")
+
+_HINTS = {
+    Code.BUCKET_NOT_FOUND: "Create the bucket first, or correct its name",
+    Code.ACCESS_DENIED: "The credentials are known but may not do this; ask for the permission named above",
+    Code.BAD_CREDENTIALS: "Check access key and secret key; `storagekit backends` lists where they are read from",
+    Code.EXPIRED_CREDENTIALS: "Get new credentials and run again",
+    Code.CLOCK_SKEW: "Set this machine's clock; the service allows 15 minutes of difference",
+    Code.THROTTLED: "Run again later, or with fewer workers",
+    Code.TIMEOUT: "Run again later",
+    Code.SERVER: "Run again later",
+    Code.NETWORK: "Check endpoint and network, then run again",
+    Code.STALE_CONNECTION: "Check endpoint and network, then run again",
+    Code.WRONG_ENDPOINT: "Use the endpoint and region that the bucket lives in",
+    Code.ARCHIVED: "Restore the object from the archive first",
+    Code.BUCKET_NOT_EMPTY: "Delete the objects first",
+}
+
+_CLASSES: dict[Code, type[errors.StorageError]] = {
+    Code.NOT_FOUND: errors.ObjectNotFoundError,
+    Code.BUCKET_NOT_FOUND: errors.BucketNotFoundError,
+    Code.UPLOAD_GONE: errors.UploadGoneError,
+    Code.BUCKET_EXISTS: errors.ConflictError,
+    Code.BUCKET_NOT_EMPTY: errors.ConflictError,
+    Code.CONFLICT: errors.ConflictError,
+    Code.PRECONDITION: errors.ConflictError,
+    Code.INTEGRITY: errors.ChecksumError,
+    Code.ACCESS_DENIED: errors.PermissionDeniedError,
+    Code.BAD_CREDENTIALS: errors.CredentialsError,
+    Code.EXPIRED_CREDENTIALS: errors.CredentialsError,
+    Code.CLOCK_SKEW: errors.CredentialsError,
+    Code.INVALID_NAME: errors.InvalidNameError,
+    Code.THROTTLED: errors.ThrottledError,
+    Code.TIMEOUT: errors.ServiceError,
+    Code.SERVER: errors.ServiceError,
+    Code.NETWORK: errors.ServiceError,
+    Code.STALE_CONNECTION: errors.ServiceError,
+}
+
+
+class Rewindable(Protocol):
+    """What the guard needs of a body: start again, and own up to an error that an SDK may have wrapped."""
+
+    @property
+    def failed(self) -> BaseException | None:
+        """The exception that ``read`` raised, if it did."""
+
+    def rewind(self) -> None:
+        """Go back to the first byte."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Runs the calls of one driver, or of one HTTP source, for one caller."""
+
+    backend: str
+    classify: Callable[[BaseException], Failure]
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    clock: Clock = field(default_factory=Clock)
+    cancel: Cancel = field(default_factory=Cancel)
+
+    def call(
+        self,
+        operation: str,
+        run: Callable[[], T],
+        *,
+        bucket: str | None = None,
+        key: str | None = None,
+        body: Rewindable | None = None,
+        retry: bool = True,
+    ) -> T:
+        """Return what ``run`` returns, trying again as the policy says; with ``retry`` off, only once.
+
+        Raises one of :mod:`storagekit.errors`, with the vendor's exception as its cause.
+        """
+        place = errors.Context(backend=self.backend, bucket=bucket, key=key, operation=operation)
+        began, failures = self.clock.monotonic(), Failures()
+        while True:
+            self.cancel.check()
+            try:
+                return run()
+            except Exception as error:
+                failure = self._understand(error, body)
+                failures = failures.after(failure)
+                elapsed = self.clock.monotonic() - began
+                delay = decide(self.policy, failure, failures, elapsed, self.clock.random()) if retry else None
+                if delay is None:
+                    raise translate(failure, place, failures.total) from error
+                log.debug("%s: %s, again in %.2f s (%d)", operation, failure.code.value, delay, failures.total)
+            if delay:
+                self.clock.sleep(delay, self.cancel)
+            if body is not None:
+                body.rewind()
+
+    def _understand(self, error: Exception, body: Rewindable | None) -> Failure:
+        """Return the failure, or raise what is ours already: our errors, and what the body's source raised."""
+        if body is not None and body.failed is not None:
+            raise body.failed
+        if isinstance(error, errors.StorageError):
+            raise error
+        return classify(self.classify, error)
+
+
+def classify(driver_classify: Callable[[BaseException], Failure], error: BaseException) -> Failure:
+    """Return what the driver makes of ``error``; a :class:`DriverError` has brought its failure along."""
+    return error.failure if isinstance(error, DriverError) else driver_classify(error)
+
+
+def translate(failure: Failure, place: errors.Context, attempts: int) -> errors.StorageError:
+    """Return the error of our tree for ``failure``. The table is ``_CLASSES``; the advice ``_HINTS``."""
+    kind = _CLASSES.get(failure.code, errors.RequestRefusedError)
+    context = errors.Context(
+        backend=place.backend,
+        bucket=place.bucket,
+        key=place.key,
+        operation=place.operation,
+        request_id=failure.request_id,
+        status=failure.status,
+        code=failure.code.value,
+        vendor_code=failure.vendor_code,
+        attempts=max(attempts, 1),
+    )
+    message = failure.detail or failure.code.value.replace("_", " ")
+    return kind(message, hint=_HINTS.get(failure.code), context=context)

@@ -1,0 +1,32 @@
+"""Byte-exact progress, counted where bodies are read and shared by all workers of one transfer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from storagekit.types import Progress
+
+
+class Meter:
+    """Counts the bytes that went out. A body that is rewound takes its bytes back."""
+
+    def __init__(self, start: Progress, listener: Callable[[Progress], None] | None = None) -> None:
+        self._lock = threading.Lock()
+        self._start = start
+        self._moved = 0
+        self._listener = listener
+        self.add(0)
+
+    @property
+    def now(self) -> Progress:
+        """The state at this moment."""
+        start = self._start
+        return Progress(start.done + self._moved, start.total, start.kept, start.workers, start.part_size)
+
+    def add(self, count: int) -> None:
+        """Count ``count`` bytes, which may be negative, and tell the listener, one call at a time."""
+        with self._lock:
+            self._moved += count
+            if self._listener is not None:
+                self._listener(self.now)

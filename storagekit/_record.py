@@ -1,0 +1,94 @@
+"""The upload record: whose upload it is. One small JSON object per upload, written once, never changed.
+
+It lies beside the data, at ``.storagekit/uploads/<sha256 of key>/<token>.json`` in the same bucket, so that any
+machine that may write the object finds it; where the service refuses the record, in the local state directory.
+How far the upload is, is not in it: the service's part list is the truth about that. No secret and no query string
+is in it either.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from storagekit._plan import Plan
+from storagekit.types import RESERVED_PREFIX, Upload, WriteOptions
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """One upload as it was begun.
+
+    ``identity`` is the source's digest and ``source`` its name for people; ``metadata_digest`` and
+    ``content_type`` are the caller's; ``previous_etag`` is that of the object then at the key, or None;
+    ``stored`` is the metadata that the object will carry.
+    """
+
+    bucket: str
+    key: str
+    upload_id: str
+    token: str
+    identity: str
+    source: str
+    size: int
+    part_size: int
+    content_type: str | None
+    metadata_digest: str
+    stored: dict[str, str]
+    previous_etag: str | None
+
+    @property
+    def plan(self) -> Plan:
+        """The parts, as they were planned when the upload was begun."""
+        return Plan(self.size, self.part_size)
+
+    @property
+    def upload(self) -> Upload:
+        """The upload as the driver takes it."""
+        return Upload(
+            self.bucket, self.key, self.upload_id, WriteOptions(self.content_type, self.stored), self.part_size
+        )
+
+    def to_json(self) -> bytes:
+        """Return the record as it is stored."""
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, sort_keys=True).encode()
+
+
+@dataclass(frozen=True)
+class StoredRecord:
+    """A record where it lies: ``name`` is its key or file, ``modified`` the service's clock when it was written."""
+
+    record: Record
+    name: str
+    modified: datetime | None
+
+
+def parse(data: bytes) -> Record | None:
+    """Return the record, or None for what a newer version, or somebody else, wrote there."""
+    try:
+        fields: dict[str, Any] = json.loads(data)
+        if fields.pop("schema") != SCHEMA:
+            return None
+        return Record(**fields)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def prefix_for(key: str) -> str:
+    """Return the prefix below which all records of ``key`` lie."""
+    return f"{RESERVED_PREFIX}uploads/{hashlib.sha256(key.encode()).hexdigest()}/"
+
+
+def name_for(record: Record) -> str:
+    """Return where ``record`` lies."""
+    return f"{prefix_for(record.key)}{record.token}.json"
+
+
+def with_upload_id(record: Record, upload_id: str) -> Record:
+    """Return the record of an upload that has just been created."""
+    return replace(record, upload_id=upload_id)

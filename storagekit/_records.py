@@ -1,0 +1,181 @@
+"""Where upload records lie: in the bucket, or in the local state directory, or (``off``) nowhere.
+
+``checkpoint="auto"`` is the bucket, and where the service refuses the record, the local directory with one line
+that says so. A listing that fails for another reason is an error, never "nothing was begun yet".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Protocol
+
+from storagekit._record import Record, StoredRecord, name_for, parse, prefix_for
+from storagekit._store import Store
+from storagekit.errors import ConfigurationError, ObjectNotFoundError, PermissionDeniedError, RequestRefusedError
+
+_MOST_BYTES = 256 * 1024  # a record has about 1 KiB; metadata is limited to 2 to 8 KiB by the services
+
+CHECKPOINTS = ("auto", "bucket", "local", "off")
+
+
+class Records(Protocol):
+    """The records of one bucket."""
+
+    def load(self, bucket: str, key: str) -> list[StoredRecord]:
+        """Return all records of ``key``, oldest first."""
+
+    def save(self, record: Record) -> StoredRecord:
+        """Write a record."""
+
+    def delete(self, stored: StoredRecord) -> None:
+        """Delete a record; a missing one is success."""
+
+
+@dataclass(frozen=True)
+class BucketRecords:
+    """Records as objects in the bucket itself."""
+
+    store: Store
+
+    def load(self, bucket: str, key: str) -> list[StoredRecord]:
+        """List the key's prefix and read each record; one that vanishes meanwhile is left out."""
+        found = [
+            stored
+            for page in self.store.pages(bucket, prefix_for(key))
+            for info in page.objects
+            if (stored := self._read(bucket, info.key, info.modified)) is not None
+        ]
+        return _oldest_first(found)
+
+    def _read(self, bucket: str, name: str, modified: datetime | None) -> StoredRecord | None:
+        try:
+            record = parse(self.store.read_bytes(bucket, name, _MOST_BYTES))
+        except ObjectNotFoundError:
+            return None
+        return StoredRecord(record, name, modified) if record is not None else None
+
+    def save(self, record: Record) -> StoredRecord:
+        """Write the record with the checksum that the server verifies."""
+        name = name_for(record)
+        self.store.put_bytes(record.bucket, name, record.to_json(), "application/json")
+        return StoredRecord(record, name, None)
+
+    def delete(self, stored: StoredRecord) -> None:
+        """Delete the record's object."""
+        self.store.delete(stored.record.bucket, stored.name)
+
+
+@dataclass(frozen=True)
+class LocalRecords:
+    """Records as files below the user's state directory; ``scope`` tells accounts and endpoints apart."""
+
+    scope: str
+    directory: Path | None = None
+
+    def load(self, bucket: str, key: str) -> list[StoredRecord]:
+        """Read the files of the key's directory."""
+        found = [
+            StoredRecord(record, str(path), datetime.fromtimestamp(path.stat().st_mtime, timezone.utc))
+            for path in self._home(bucket, key).glob("*.json")
+            if (record := parse(path.read_bytes())) is not None
+        ]
+        return _oldest_first(found)
+
+    def save(self, record: Record) -> StoredRecord:
+        """Write the record through a temporary name, readable by this user only."""
+        home = self._home(record.bucket, record.key)
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = home / f"{record.token}.json"
+        draft = path.with_suffix(".draft")
+        draft.touch(mode=0o600)
+        draft.write_bytes(record.to_json())
+        draft.replace(path)
+        return StoredRecord(record, str(path), None)
+
+    def delete(self, stored: StoredRecord) -> None:
+        """Delete the file, and the key's directory when it is empty."""
+        path = Path(stored.name)
+        path.unlink(missing_ok=True)
+        try:
+            path.parent.rmdir()
+        except OSError:
+            return  # another record of the key is there, or another process was first
+
+    def _home(self, bucket: str, key: str) -> Path:
+        digest = hashlib.sha256(f"{self.scope}\n{bucket}\n{key}".encode()).hexdigest()
+        return (self.directory or _state_directory()) / "uploads" / digest
+
+
+@dataclass(frozen=True)
+class AutoRecords:
+    """The bucket, or where the service refuses that, the local directory."""
+
+    bucket: Records
+    local: Records
+    note: Callable[[str], None]
+
+    def load(self, bucket: str, key: str) -> list[StoredRecord]:
+        """Return the records of both places; a bucket that may not be listed has none that we could use."""
+        try:
+            there = self.bucket.load(bucket, key)
+        except PermissionDeniedError:
+            there = []
+        return _oldest_first([*there, *self.local.load(bucket, key)])
+
+    def save(self, record: Record) -> StoredRecord:
+        """Write to the bucket, or say in one line that it went to this machine."""
+        try:
+            return self.bucket.save(record)
+        except (PermissionDeniedError, RequestRefusedError) as error:
+            stored = self.local.save(record)
+            self.note(f"the service refused the upload record ({error.message}): resumable from this machine only")
+            return stored
+
+    def delete(self, stored: StoredRecord) -> None:
+        """Delete where the record lies."""
+        (self.local if Path(stored.name).is_absolute() else self.bucket).delete(stored)
+
+
+class NoRecords:
+    """``checkpoint="off"``: nothing is kept, and nothing of the past is looked at."""
+
+    def load(self, bucket: str, key: str) -> list[StoredRecord]:
+        """Return nothing."""
+        return []
+
+    def save(self, record: Record) -> StoredRecord:
+        """Keep nothing."""
+        return StoredRecord(record, "", None)
+
+    def delete(self, stored: StoredRecord) -> None:
+        """Do nothing."""
+
+
+def records_for(
+    checkpoint: str, store: Store, scope: str, note: Callable[[str], None], directory: Path | None = None
+) -> Records:
+    """Return the records of a ``checkpoint`` setting. Raises ConfigurationError for an unknown one."""
+    if checkpoint == "auto":
+        return AutoRecords(BucketRecords(store), LocalRecords(scope, directory), note)
+    if checkpoint == "bucket":
+        return BucketRecords(store)
+    if checkpoint == "local":
+        return LocalRecords(scope, directory)
+    if checkpoint == "off":
+        return NoRecords()
+    raise ConfigurationError(f"unknown checkpoint {checkpoint!r}", hint=f"Use one of {', '.join(CHECKPOINTS)}")
+
+
+def _state_directory() -> Path:
+    from platformdirs import user_state_path
+
+    return user_state_path("storagekit")
+
+
+def _oldest_first(found: list[StoredRecord]) -> list[StoredRecord]:
+    never = datetime.max.replace(tzinfo=timezone.utc)
+    return sorted(found, key=lambda stored: (stored.modified or never, stored.record.token))

@@ -1,0 +1,123 @@
+"""Where resume decides. Pure functions of values: what was recorded, what the service lists, what lies at the key.
+
+The requests around these decisions are in ``_start.py`` (begin or adopt an upload) and ``_finish.py`` (complete it and
+judge the answer).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from storagekit import _metadata
+from storagekit._plan import Plan
+from storagekit._record import Record, StoredRecord
+from storagekit._source import Identity
+from storagekit.types import ObjectInfo, Part
+
+STALE = timedelta(hours=24)
+"""An upload of another source that got no part for so long is nobody's live upload."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the caller asks for, as far as it decides whether an earlier upload can be adopted.
+
+    ``content_type`` and ``metadata_digest`` are None where the caller said nothing: then the record's hold.
+    """
+
+    identity: Identity
+    content_type: str | None
+    metadata_digest: str | None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A recorded upload that the service still knows, with the parts that it lists."""
+
+    stored: StoredRecord
+    parts: Mapping[int, Part]
+
+
+def adoptable(record: Record, request: Request) -> bool:
+    """Tell whether ``record`` is an upload of this very source, with nothing explicitly different.
+
+    A weak identity adopts nothing: equal digests would not mean equal bytes.
+    """
+    return (
+        request.identity.strong
+        and record.identity == request.identity.digest
+        and request.content_type in (None, record.content_type)
+        and request.metadata_digest in (None, record.metadata_digest)
+    )
+
+
+def split(records: Sequence[StoredRecord], request: Request) -> tuple[list[StoredRecord], list[StoredRecord]]:
+    """Return the records that can be adopted, and those of other sources, which are left alone."""
+    mine = [stored for stored in records if adoptable(stored.record, request)]
+    others = [stored for stored in records if stored.record.identity != request.identity.digest]
+    return mine, others
+
+
+def kept_parts(plan: Plan, listed: Mapping[int, Part]) -> dict[int, Part]:
+    """Return the listed parts that the plan can use: its numbers, each of exactly its planned size.
+
+    Any other part (another tool's, or of another plan) is sent again, which replaces it, or left out of complete.
+    """
+    return {
+        number: part
+        for number, part in listed.items()
+        if 1 <= number <= plan.count and part.size == plan.span(number).length
+    }
+
+
+def choose(candidates: Sequence[Candidate]) -> Candidate | None:
+    """Return the upload to go on with: the one with the most usable bytes, of equals the oldest.
+
+    All writers of one source that begin later than its upload choose the same one.
+    """
+    return max(candidates, key=_usable_bytes, default=None)  # max keeps the first of equals; records come oldest first
+
+
+def _usable_bytes(candidate: Candidate) -> int:
+    return sum(part.size for part in kept_parts(candidate.stored.record.plan, candidate.parts).values())
+
+
+def proof(info: ObjectInfo | None, token: str, identity: Identity, size: int) -> str | None:
+    """Judge by what lies at the key whether the upload with ``token`` is done.
+
+    ``head``: our own complete landed, its answer was lost. ``source``: another run of the same source published it.
+    None: it is not done.
+    """
+    if info is None or info.size != size:
+        return None
+    if info.metadata.get(_metadata.TOKEN) == token:
+        return "head"
+    if identity.strong and info.metadata.get(_metadata.SOURCE) == identity.digest:
+        return "source"
+    return None
+
+
+def overtaken(record: Record, now_at_key: ObjectInfo | None) -> bool:
+    """Tell whether the object at the key is another than the one that was there when the upload was begun."""
+    return (now_at_key.etag if now_at_key else None) != record.previous_etag
+
+
+def stale(stored: StoredRecord, parts: Mapping[int, Part], server_now: datetime | None) -> bool:
+    """Tell whether an upload of another source is abandoned: neither begun nor given a part in the last 24 h.
+
+    All three times are the service's own clock; without it nothing is stale.
+    """
+    times = [stored.modified, *(part.modified for part in parts.values())]
+    known = [time for time in times if time is not None]
+    return bool(server_now and known and server_now - max(known) > STALE)
+
+
+def differing(expected: Mapping[int, Part], listed: Mapping[int, Part]) -> list[int]:
+    """Return the numbers of parts that the service lists otherwise than this run saw them."""
+    return [
+        number
+        for number, part in expected.items()
+        if number not in listed or (listed[number].size, listed[number].etag) != (part.size, part.etag)
+    ]

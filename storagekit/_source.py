@@ -1,0 +1,226 @@
+"""What can be uploaded, and how a source is recognised when it is met again.
+
+A source is opened once per upload; opened, it states its size and its identity and serves any range to any thread.
+An identity is strong when equal digests mean equal bytes, as far as the source can promise it:
+
+    bytes   length and SHA-256
+    file    size, mtime in seconds, SHA-256 of the first and the last 64 KiB; not its path
+    http    URL without query, fragment and user info, length, strong ETag (or an old enough Last-Modified)
+
+Only a strong identity is resumed by filling gaps. HTTP lives in ``_http.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from storagekit._clock import Cancel
+from storagekit.errors import NotFoundError, SourceChangedError, UnsupportedSourceError
+
+_EDGE = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Identity:
+    """``digest`` is SHA-256 hex; ``shown`` is for people and never holds a secret."""
+
+    digest: str
+    shown: str
+    strong: bool
+
+
+def strong_identity(shown: str, **facts: str | int) -> Identity:
+    """Return the identity that follows from ``facts``: the same facts give the same digest, on any machine."""
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    return Identity(hashlib.sha256(text.encode()).hexdigest(), shown, strong=True)
+
+
+def weak_identity(shown: str) -> Identity:
+    """Return an identity that equals no other, for a source that cannot say whether it changed."""
+    return Identity(secrets.token_hex(32), shown, strong=False)
+
+
+class RangeReader(Protocol):
+    """The bytes of one range of a source."""
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill up to ``len(buffer)`` bytes and return how many; 0 where the source ends."""
+
+    def close(self) -> None:
+        """Give back what the range holds."""
+
+
+class OpenSource(Protocol):
+    """A source that was opened: its facts, and its bytes."""
+
+    @property
+    def name(self) -> str:
+        """Base name, for a target that ends in a slash."""
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+
+    @property
+    def identity(self) -> Identity:
+        """Which source this is, in this state."""
+
+    @property
+    def content_type(self) -> str | None:
+        """What the source says of its type, if it does."""
+
+    @property
+    def mtime(self) -> float | None:
+        """When the source was changed last, in seconds since 1970 UTC, if it says so."""
+
+    def open_range(self, offset: int, length: int) -> RangeReader:
+        """Start to read ``length`` bytes from ``offset``; any number of ranges at once, from any thread."""
+
+    def verify(self) -> None:
+        """Raise SourceChangedError if the source is no longer what it was when it was opened."""
+
+    def close(self) -> None:
+        """Give back what the source holds."""
+
+
+class Source(Protocol):
+    """Something that can be opened for an upload."""
+
+    def open(self, cancel: Cancel) -> OpenSource:
+        """Look at the source and open it. ``cancel`` also stops reads and waits of the opened source."""
+
+
+@dataclass(frozen=True)
+class BytesSource:
+    """Bytes that are in memory. ``name`` is used where a target ends in a slash."""
+
+    data: bytes | bytearray | memoryview
+    name: str = "data"
+
+    def open(self, cancel: Cancel) -> OpenSource:
+        """Return the opened source; hashing the bytes is their identity."""
+        view = memoryview(self.data).cast("B")
+        digest = hashlib.sha256(view).hexdigest()
+        identity = strong_identity(f"{len(view):,} bytes in memory", kind="bytes", size=len(view), sha256=digest)
+        return _OpenBytes(view, self.name, identity)
+
+
+@dataclass(frozen=True)
+class _OpenBytes:
+    data: memoryview
+    name: str
+    identity: Identity
+    content_type: str | None = None
+    mtime: float | None = None
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def open_range(self, offset: int, length: int) -> RangeReader:
+        return _ViewReader(self.data[offset : offset + length])
+
+    def verify(self) -> None:
+        digest = hashlib.sha256(self.data).hexdigest()
+        if strong_identity("", kind="bytes", size=self.size, sha256=digest).digest != self.identity.digest:
+            raise changed(self.identity.shown)
+
+    def close(self) -> None:
+        pass
+
+
+class _ViewReader:
+    def __init__(self, data: memoryview) -> None:
+        self._left = data
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = min(len(buffer), len(self._left))
+        buffer[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """A regular file."""
+
+    path: str | os.PathLike[str]
+
+    def open(self, cancel: Cancel) -> OpenSource:
+        """Open the file and read its edges.
+
+        Raises NotFoundError, UnsupportedSourceError (a directory, a pipe) and the system's own PermissionError.
+        """
+        path = Path(self.path)
+        try:
+            file = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | os.O_NONBLOCK)
+        except FileNotFoundError as error:
+            raise NotFoundError(f"no such file: {path}") from error
+        facts = os.fstat(file)
+        if not stat.S_ISREG(facts.st_mode):
+            os.close(file)
+            kind = "a directory" if stat.S_ISDIR(facts.st_mode) else "not a regular file"
+            raise UnsupportedSourceError(f"{path} is {kind}", hint="Name a regular file")
+        return _OpenFile(file, path, facts)
+
+
+class _OpenFile:
+    content_type: str | None = None
+
+    def __init__(self, file: int, path: Path, facts: os.stat_result) -> None:
+        self._file = file
+        self._facts = facts
+        self.name = path.name
+        self.size = facts.st_size
+        self.mtime: float | None = facts.st_mtime
+        self.identity = strong_identity(
+            str(path), kind="file", size=self.size, mtime=int(facts.st_mtime), edges=self._edges()
+        )
+
+    def _edges(self) -> str:
+        digest = hashlib.sha256(os.pread(self._file, _EDGE, 0))
+        digest.update(os.pread(self._file, _EDGE, max(0, self.size - _EDGE)))
+        return digest.hexdigest()
+
+    def open_range(self, offset: int, length: int) -> RangeReader:
+        return _FileReader(self._file, offset, length)
+
+    def verify(self) -> None:
+        now = os.fstat(self._file)
+        if (now.st_size, now.st_mtime_ns) != (self._facts.st_size, self._facts.st_mtime_ns):
+            raise changed(self.identity.shown)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+class _FileReader:
+    def __init__(self, file: int, offset: int, length: int) -> None:
+        self._file = file
+        self._offset = offset
+        self._end = offset + length
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = os.preadv(self._file, [buffer[: self._end - self._offset]], self._offset)
+        self._offset += count
+        return count
+
+    def close(self) -> None:
+        pass
+
+
+def changed(shown: str) -> SourceChangedError:
+    """Return the error for a source that is no longer what it was."""
+    return SourceChangedError(
+        f"{shown} changed while it was read", hint="Nothing was published; run again to send the new version"
+    )

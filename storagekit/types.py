@@ -1,0 +1,203 @@
+"""The values that cross every layer: objects, parts, uploads, results.
+
+All are frozen dataclasses. Those that a caller receives also answer ``result["key"]``, so that a program
+written for a client that returns dictionaries keeps working. This module imports nothing of storagekit.
+
+Units, everywhere in the project: sizes and offsets are bytes, durations are seconds, times are aware UTC,
+etags are written without their quotes, checksums are lower-case hex.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any
+
+RESERVED_PREFIX = ".storagekit/"
+"""Keys below this prefix hold upload records: refused on write, hidden from listings (design: the resume protocol)."""
+
+
+class Answers:
+    """Lets a dataclass be read like a dictionary: ``result["size"]``, ``dict(result)``."""
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.keys():
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def keys(self) -> list[str]:
+        """Return the field names, in the order in which they are declared."""
+        return [f.name for f in fields(self)]  # type: ignore[arg-type]  # every subclass is a dataclass
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """A digest of some bytes: ``algorithm`` is one of ``crc64``, ``md5``; ``value`` is lower-case hex."""
+
+    algorithm: str
+    value: str
+
+
+@dataclass(frozen=True)
+class ObjectInfo(Answers):
+    """What a service says of one object."""
+
+    key: str
+    size: int
+    etag: str
+    modified: datetime | None = None
+    content_type: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """What a caller may say of an object when it is written. ``metadata`` keys are lower-case ASCII."""
+
+    content_type: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PutResult:
+    """What the service answered to a put or a complete. ``checksum`` is the service's own, where it gives one."""
+
+    etag: str
+    version: str | None = None
+    checksum: Checksum | None = None
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One multipart upload, as every call after ``create_upload`` takes it.
+
+    ``part_size`` is the planned size of every part but the last, in bytes, or None where parts differ.
+    """
+
+    bucket: str
+    key: str
+    id: str
+    options: WriteOptions = field(default_factory=WriteOptions)
+    part_size: int | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part as the service knows it. ``number`` starts at 1."""
+
+    number: int
+    size: int
+    etag: str
+    checksum: Checksum | None = None
+    modified: datetime | None = None
+
+
+@dataclass(frozen=True)
+class PendingUpload:
+    """One unfinished upload in a listing."""
+
+    key: str
+    id: str
+    initiated: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ObjectPage:
+    """One page of a listing: objects and common prefixes, each in UTF-8 byte order; ``token`` is None on the last."""
+
+    objects: tuple[ObjectInfo, ...]
+    prefixes: tuple[str, ...] = ()
+    token: str | None = None
+
+
+@dataclass(frozen=True)
+class PartPage:
+    """One page of an upload's parts, by ascending number; ``token`` is None on the last page."""
+
+    parts: tuple[Part, ...]
+    token: str | None = None
+
+
+@dataclass(frozen=True)
+class UploadPage:
+    """One page of unfinished uploads; ``token`` is None on the last page."""
+
+    uploads: tuple[PendingUpload, ...]
+    token: str | None = None
+
+
+@dataclass(frozen=True)
+class PartReceipt:
+    """How one part was proven: its checksum, or ``server`` for a part kept from an earlier run."""
+
+    number: int
+    size: int
+    etag: str
+    proof: str
+
+
+@dataclass(frozen=True)
+class UploadResult(Answers):
+    """What an upload did.
+
+    ``sent`` are the bytes that this run moved, ``kept`` those that an earlier run had left on the service.
+    ``proof`` is ``put`` where the service took the object whole and verified its checksum, ``head`` where the
+    object was seen under our token after complete, ``source`` where another run of the same
+    source published it, ``etag`` where the service refused the look, ``superseded`` where another writer's
+    object is at the key by now. ``notes`` are sentences for people: what was started afresh, kept or superseded.
+    """
+
+    bucket: str
+    key: str
+    size: int
+    etag: str
+    sent: int
+    kept: int
+    parts: int
+    part_size: int
+    resumed: bool
+    proof: str
+    superseded_by: str | None = None
+    replaced: str | None = None
+    version: str | None = None
+    receipt: tuple[PartReceipt, ...] = field(default=(), repr=False)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DownloadResult(Answers):
+    """What a download did: ``path`` holds ``size`` bytes of the object that had ``etag``."""
+
+    bucket: str
+    key: str
+    path: str
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True)
+class DeleteFailure:
+    """One key that could not be deleted, and why."""
+
+    key: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a transfer is, in bytes. ``kept`` were on the service before this run; ``done`` includes them.
+
+    ``total`` is None while the length is unknown. ``workers`` is what the memory budget allows.
+    """
+
+    done: int
+    total: int | None
+    kept: int = 0
+    workers: int = 0
+    part_size: int = 0
