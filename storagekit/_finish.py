@@ -5,9 +5,9 @@ for a complete that failed inside a 200; so what counts is what HEAD then shows 
 
     answer        at the key                         verdict
     acknowledged  our token, the right size          done (``head``)
-    acknowledged  another token, upload gone         done, superseded by another writer
     acknowledged  HEAD is refused                    done (``etag``)
-    acknowledged  anything else, upload still there  the answer was false: try again
+    acknowledged  what was there just before         the answer was false: try again
+    acknowledged  another object                     done, superseded by another writer
     lost          our token, or the same source      done (``head``, ``source``)
     lost          anything else                      try again; "upload gone" is judged in ``uploader.py``
 """
@@ -36,11 +36,8 @@ def finish(job: Job, session: Session, parts: Mapping[int, Part]) -> Published:
     job.source.verify()
     if session.resumed:
         _check_listing(job, session, parts)
-    before = look(job)
-    replaced = before.etag if before and overtaken(session.record, before) else None
-    plan = session.plan
-    chosen = [parts[span.number] for span in plan.spans()]
-    return _Completion(job, session, chosen, replaced).run()
+    chosen = [parts[span.number] for span in session.plan.spans()]
+    return _Completion(job, session, chosen, before=look(job)).run()
 
 
 def _check_listing(job: Job, session: Session, parts: Mapping[int, Part]) -> None:
@@ -53,13 +50,14 @@ def _check_listing(job: Job, session: Session, parts: Mapping[int, Part]) -> Non
 
 
 class _Completion:
-    """The tries of one complete."""
+    """The tries of one complete. ``before`` is what lay at the key just before the first."""
 
-    def __init__(self, job: Job, session: Session, parts: list[Part], replaced: str | None) -> None:
+    def __init__(self, job: Job, session: Session, parts: list[Part], before: ObjectInfo | None) -> None:
         self._job = job
         self._record = session.record
         self._parts = parts
-        self._replaced = replaced
+        self._before = before
+        self._replaced = before.etag if before and overtaken(session.record, before) else None
 
     def run(self) -> Published:
         """Complete and judge until the object is there; tries and delays are the retry policy's."""
@@ -94,18 +92,9 @@ class _Completion:
                 f"the object has {info.size:,} bytes where {self._record.size:,} were sent",
                 hint="Delete it and upload again",
             )
-        if self._still_there():
+        if info is None or (self._before is not None and info.etag == self._before.etag):
             raise DriverError(Failure(Code.SERVER, "the service acknowledged the complete but published nothing"))
-        if info is None:
-            raise UploadGoneError("the object was acknowledged, and then neither it nor the upload was there")
         return Published(answer.etag, "superseded", superseded_by=_who(info), replaced=self._replaced)
-
-    def _still_there(self) -> bool:
-        try:
-            self._job.store.parts(self._record.upload)
-        except UploadGoneError:
-            return False
-        return True
 
 
 def _who(info: ObjectInfo) -> str:

@@ -27,12 +27,12 @@ def begin(job: Job) -> Session | Published | None:
     live, gone = _look_for(job, mine)
     chosen = choose(live)
     at_key = look(job) if mine else None
+    for stored in gone if chosen is None else [chosen.stored]:
+        found = already_published(job, stored.record, at_key)
+        if found is not None and (chosen is None or found.proof == "head"):
+            return found  # Swift still lists the parts of an upload that was completed
     if chosen is not None:
         return _adopt(job, chosen, at_key)
-    for stored in gone:
-        found = already_published(job, stored.record, at_key)
-        if found is not None:
-            return found
     for stored in gone:
         job.records.delete(stored)
         job.log.note(f"the service no longer knew the earlier upload{_expiry(job)}: started afresh")

@@ -125,7 +125,6 @@ class Store:
                 "list",
                 partial(self.driver.list, bucket, prefix, delimiter, start_after, token),
                 bucket,
-                prefix or None,
             )
             yield page
             token = page.token

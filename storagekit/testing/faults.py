@@ -45,14 +45,14 @@ def never(call: Call) -> None:
 
 
 class FaultyDriver:
-    """A driver that fails as told. ``calls`` are all calls so far, in order."""
+    """A driver that fails as told. ``calls`` are all calls so far, in order, and ``counts`` how many by operation."""
 
     def __init__(self, driver: Driver, before: Decision = never, after: Decision = never) -> None:
         self.inner = driver
         self.before = before
         self.after = after
         self.calls: list[Call] = []
-        self._counts: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def operations(self, name: str) -> list[Call]:
@@ -78,10 +78,10 @@ class FaultyDriver:
         upload = arguments.get("upload")
         place = upload if isinstance(upload, Upload) else None
         with self._lock:
-            self._counts[name] = self._counts.get(name, 0) + 1
+            self.counts[name] = self.counts.get(name, 0) + 1
             call = Call(
                 name,
-                self._counts[name],
+                self.counts[name],
                 place.bucket if place else arguments.get("bucket"),
                 place.key if place else arguments.get("key"),
                 arguments.get("number"),

@@ -1,0 +1,44 @@
+"""Options that several commands share, and the client they make."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any
+
+import typer
+
+from storagekit.cli._uri import Remote
+from storagekit.client import StorageClient
+from storagekit.errors import ConfigurationError
+
+Endpoint = Annotated[
+    str | None, typer.Option("--endpoint-url", metavar="URL", help="Host, host:port or URL of the service.")
+]
+Region = Annotated[str | None, typer.Option("--region", help="Region of the bucket.")]
+LogLevel = Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object per event on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+
+
+def open_client(remote: Remote, endpoint: str | None, region: str | None, log_level: str, **more: Any) -> StorageClient:
+    """Return the client of ``remote``'s backend. Raises ConfigurationError."""
+    set_log_level(log_level)
+    if region is not None:
+        more["region"] = region
+    return StorageClient(remote.backend, remote.bucket or None, endpoint=endpoint, **more)
+
+
+def set_log_level(name: str) -> None:
+    """Send log lines of at least this level to standard error. Raises ConfigurationError."""
+    level = logging.getLevelNamesMapping().get(name.upper()) if hasattr(logging, "getLevelNamesMapping") else None
+    level = level if level is not None else getattr(logging, name.upper(), None)
+    if not isinstance(level, int):
+        raise ConfigurationError(f"unknown log level {name!r}", hint="Use debug, info, warning or error")
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+
+
+def need_key(remote: Remote) -> Remote:
+    """Return ``remote`` if it names an object. Raises ConfigurationError."""
+    if not remote.bucket or not remote.key:
+        raise ConfigurationError(f"{remote} names no object", hint="Write backend://bucket/key")
+    return remote

@@ -1,0 +1,165 @@
+"""What a command says: bars on a terminal, plain lines elsewhere, JSON events with ``--json``, nothing if quiet.
+
+Results go to standard output, everything else to standard error. With ``--json`` each event is one object on
+standard output (on standard error where the object's bytes go to standard output), the last one the result or
+the error.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, is_dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TextIO
+
+from storagekit.cli._units import show_size
+from storagekit.errors import StorageError
+from storagekit.types import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+
+_EVENT_EVERY_S = 0.5
+
+
+@dataclass
+class Output:
+    """Where a command's words go. ``data_on_stdout``: the object's bytes do, so events do not."""
+
+    as_json: bool = False
+    quiet: bool = False
+    data_on_stdout: bool = False
+
+    @property
+    def _events(self) -> TextIO:
+        return sys.stderr if self.data_on_stdout else sys.stdout
+
+    def event(self, kind: str, **facts: Any) -> None:
+        """Write one JSON event."""
+        print(json.dumps({"event": kind, **facts}, default=_plain), file=self._events, flush=True)
+
+    def note(self, text: str) -> None:
+        """Say a sentence that the user should know but need not act on."""
+        if self.as_json:
+            self.event("note", text=text)
+        elif not self.quiet:
+            print(f"note: {text}", file=sys.stderr)
+
+    def result(self, facts: Mapping[str, Any], line: str) -> None:
+        """Say the result: ``facts`` as JSON, or ``line`` for people."""
+        if self.as_json:
+            self.event("result", **facts)
+        elif not self.quiet:
+            print(line, file=self._events)
+
+    def error(self, error: BaseException, code: int) -> None:
+        """Say what went wrong and what to do next."""
+        logging.getLogger("storagekit").debug("failed", exc_info=error)
+        if self.as_json:
+            self.event("error", exit_code=code, **_facts_of(error))
+        elif not isinstance(error, KeyboardInterrupt):
+            print(f"error: {error}", file=sys.stderr)
+
+    @contextmanager
+    def progress(self, label: str) -> Iterator[_Meter]:
+        """Yield a listener for the progress of one transfer."""
+        if self.as_json:
+            yield _Events(self)
+        elif self.quiet:
+            yield _Silence()
+        elif sys.stderr.isatty():
+            with _bars() as bars:
+                yield _Bar(bars, label)
+        else:
+            yield _Lines(label)
+
+
+class _Silence:
+    def __call__(self, progress: Progress) -> None:
+        """Say nothing."""
+
+
+class _Events(_Silence):
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._next = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now >= self._next or progress.done == progress.total:
+            self._next = now + _EVENT_EVERY_S
+            self._output.event("progress", **asdict(progress))
+
+
+class _Lines(_Silence):
+    """One line when it begins; a file or a pipe wants no more. The result is its own line."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._begun = False
+
+    def __call__(self, progress: Progress) -> None:
+        if not self._begun:
+            self._begun = True
+            print(f"{self._label}: {_begin_line(progress)}", file=sys.stderr)
+
+
+def _begin_line(progress: Progress) -> str:
+    total = show_size(progress.total) if progress.total is not None else "unknown length"
+    kept = f", {show_size(progress.kept)} already there" if progress.kept else ""
+    return f"{total}{kept}, {progress.workers} workers with parts of {show_size(progress.part_size)}"
+
+
+class _Bar(_Silence):
+    """A bar that starts at what is already there."""
+
+    def __init__(self, bars: Bars, label: str) -> None:
+        self._bars = bars
+        self._label = label
+        self._task: Any = None
+
+    def __call__(self, progress: Progress) -> None:
+        if self._task is None:
+            self._task = self._bars.add_task(self._label, total=progress.total, completed=progress.kept)
+        self._bars.update(self._task, completed=progress.done, total=progress.total)
+
+
+def _bars() -> Bars:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bars
+
+    return Bars(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+
+
+_Meter = _Silence | _Events | _Lines | _Bar
+
+
+def _facts_of(error: BaseException) -> dict[str, Any]:
+    facts = {"error": type(error).__name__, "message": str(error)}
+    if isinstance(error, StorageError):
+        place = {name: value for name, value in asdict(error.context).items() if value is not None}
+        return {**facts, "message": error.message, "hint": error.hint, **place}
+    return facts
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return str(value)

@@ -1,0 +1,61 @@
+"""``storagekit ls``: the objects of a bucket, or the buckets of an account."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from storagekit.cli import _options
+from storagekit.cli._exit import command
+from storagekit.cli._output import Output
+from storagekit.cli._uri import Remote, parse_remote
+from storagekit.client import StorageClient
+from storagekit.types import ObjectInfo
+
+
+@command
+def run(
+    uri: Annotated[str, typer.Argument(metavar="URI", help="backend://, backend://bucket or backend://bucket/prefix")],
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Go into what lies below slashes.")] = False,
+    as_json: _options.Json = False,
+    endpoint_url: _options.Endpoint = None,
+    region: _options.Region = None,
+    log_level: _options.LogLevel = "warning",
+) -> None:
+    """List objects: size in bytes, time (UTC), key. Prefixes end in a slash; -r lists everything below them.
+
+    Example:
+      storagekit ls -r minio://datasets/raw/
+    """
+    remote = parse_remote(uri)
+    output = Output(as_json)
+    with _options.open_client(remote, endpoint_url, region, log_level) as client:
+        if remote.bucket:
+            _objects(client, remote, "" if recursive else "/", output)
+        else:
+            for name in client.list_buckets():
+                _say(output, "bucket", {"bucket": name}, f"{remote.backend}://{name}/")
+
+
+def _objects(client: StorageClient, remote: Remote, delimiter: str, output: Output) -> None:
+    for page in client.iter_pages(remote.key, delimiter=delimiter):
+        rows = [(prefix, None) for prefix in page.prefixes] + [(info.key, info) for info in page.objects]
+        for name, info in sorted(rows, key=lambda row: row[0].encode()):
+            _row(output, name, info)
+
+
+def _row(output: Output, name: str, info: ObjectInfo | None) -> None:
+    if info is None:
+        _say(output, "prefix", {"prefix": name}, f"{'':>15}  {'':19}  {name}")
+        return
+    when = f"{info.modified:%Y-%m-%d %H:%M:%S}" if info.modified else ""
+    _say(output, "object", asdict(info), f"{info.size:>15}  {when:19}  {name}")
+
+
+def _say(output: Output, kind: str, facts: dict[str, object], line: str) -> None:
+    if output.as_json:
+        output.event(kind, **facts)
+    else:
+        print(line)

@@ -1,0 +1,48 @@
+"""The program ``storagekit``, also ``sk``: the table of its commands. Each command is a module beside this one."""
+
+from __future__ import annotations
+
+import typer
+
+from storagekit import __version__
+from storagekit.cli import backends, cat, cp, demo, ls, mb, rm, stat
+
+app = typer.Typer(
+    name="storagekit",
+    help="Move bytes into and out of object storage, and prove it.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for _name, _module in {
+    "cp": cp,
+    "ls": ls,
+    "stat": stat,
+    "cat": cat,
+    "rm": rm,
+    "mb": mb,
+    "backends": backends,
+    "demo": demo,
+}.items():
+    app.command(_name)(_module.run)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"storagekit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _all(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Move bytes into and out of object storage, and prove it."""
+
+
+def main() -> None:
+    """Run the program."""
+    app()

@@ -1,0 +1,33 @@
+"""``storagekit stat``: what the service knows of one object."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from storagekit.cli import _options
+from storagekit.cli._exit import command
+from storagekit.cli._output import Output
+from storagekit.cli._uri import parse_remote
+
+
+@command
+def run(
+    uri: Annotated[str, typer.Argument(metavar="URI", help="backend://bucket/key")],
+    as_json: _options.Json = False,
+    endpoint_url: _options.Endpoint = None,
+    region: _options.Region = None,
+    log_level: _options.LogLevel = "warning",
+) -> None:
+    """Show an object's size, etag, time, content type and metadata.
+
+    Example:
+      storagekit stat minio://datasets/raw/shard.tar
+    """
+    remote = _options.need_key(parse_remote(uri))
+    with _options.open_client(remote, endpoint_url, region, log_level) as client:
+        info = client.head_object(remote.key)
+    rows = [(name, value) for name, value in dict(info).items() if name != "metadata" and value is not None]
+    rows += [(f"metadata {name}", value) for name, value in info.metadata.items()]
+    Output(as_json).result(dict(info), "\n".join(f"{name:<13} {value}" for name, value in rows))
