@@ -91,7 +91,7 @@ class _Events(_Silence):
 
     def __call__(self, progress: Progress) -> None:
         now = time.monotonic()
-        if now >= self._next or progress.done == progress.total:
+        if now >= self._next:
             self._next = now + _EVENT_EVERY_S
             self._output.event("progress", **asdict(progress))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -84,25 +84,24 @@ def parse_pair(src: str, dst: str) -> tuple[Location, Location]:
 
 
 def _upload(client: StorageClient, source: Location, target: Remote, output: Output, *, restart: bool) -> None:
-    options: dict[str, Any] = {"restart": restart, "on_note": output.note}
+    from storagekit._http import HTTPSource
+    from storagekit._source import FileSource, Source
+
+    if isinstance(source, WebURL):
+        reader: Source = HTTPSource(source.url)
+        target = target.named(source.name)
+    else:
+        assert isinstance(source, LocalPath)  # noqa: S101  # parse_pair saw to it
+        reader, target = FileSource(source.path), target.named(Path(source.path).name)
     with output.progress(str(target)) as listener:
-        options["on_progress"] = listener
         try:
-            result = _send(client, source, target, options)
+            result = client.upload(
+                reader, target.key, restart=restart, on_progress=listener, on_note=output.note
+            )
         except KeyboardInterrupt:
             _say_how_to_go_on(output)
             raise
     output.result(dict(result), _line(client.backend, result))
-
-
-def _send(client: StorageClient, source: Location, target: Remote, options: dict[str, Any]) -> UploadResult:
-    from storagekit._http import HTTPSource
-    from storagekit._source import FileSource
-
-    if isinstance(source, WebURL):
-        return client.upload(HTTPSource(source.url), target.named(source.name).key, **options)
-    assert isinstance(source, LocalPath)  # noqa: S101  # parse_pair saw to it
-    return client.upload(FileSource(source.path), target.named(Path(source.path).name).key, **options)
 
 
 def _say_how_to_go_on(output: Output) -> None:

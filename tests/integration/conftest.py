@@ -1,0 +1,194 @@
+"""Targets for whole transfers by the installed command: a local directory, a real MinIO, a real Swift.
+
+What a target says of itself (object bytes, what is left over) is found out without our code: by the file system for
+``local`` and by the ``minio`` package for servers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from minio import Minio
+
+from storagekit.testing.servers import S3Server
+
+BUCKET = "datasets"
+
+
+class Target(Protocol):
+    """Where a transfer goes, as its tests look at it."""
+
+    name: str
+    environment: dict[str, str]
+
+    def uri(self, key: str) -> str: ...
+
+    def sha256(self, key: str) -> str | None: ...
+
+    def left_over(self) -> list[str]: ...
+
+
+@dataclass
+class LocalTarget:
+    root: Path
+    name: str = "local"
+
+    def __post_init__(self) -> None:
+        (self.root / BUCKET).mkdir(parents=True)
+        self.environment = {"STORAGEKIT_LOCAL_ROOT": str(self.root)}
+
+    def uri(self, key: str) -> str:
+        return f"local://{BUCKET}/{key}"
+
+    def sha256(self, key: str) -> str | None:
+        path = self.root / BUCKET / key
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+
+    def left_over(self) -> list[str]:
+        inside = [path.relative_to(self.root / BUCKET) for path in (self.root / BUCKET).rglob("*") if path.is_file()]
+        ours = [path for path in inside if path.parts[0] in (".storagekit", ".storagekit-local")]
+        return [str(path) for path in ours if path.parts[:2] != (".storagekit-local", "meta")]
+
+
+@dataclass
+class S3Target:
+    server: S3Server
+    endpoint: str
+    bucket: str = field(default_factory=lambda: f"t{uuid.uuid4().hex[:12]}")
+
+    def __post_init__(self) -> None:
+        self.name = self.server.name
+        self.environment = {
+            "MINIO_ENDPOINT": self.endpoint,
+            "MINIO_ACCESS_KEY": self.server.access_key,
+            "MINIO_SECRET_KEY": self.server.secret_key,
+            "MINIO_REGION": self.server.region,
+        }
+        self.client = Minio(
+            self.server.endpoint.removeprefix("http://"),
+            access_key=self.server.access_key,
+            secret_key=self.server.secret_key,
+            region=self.server.region,
+            secure=False,
+        )
+        self.client.make_bucket(bucket_name=self.bucket)
+        self.keys: set[str] = set()
+
+    def uri(self, key: str) -> str:
+        self.keys.add(key)
+        return f"minio://{self.bucket}/{key}"
+
+    def sha256(self, key: str) -> str | None:
+        names = [item.object_name for item in self.client.list_objects(bucket_name=self.bucket, prefix=key)]
+        if key not in names:
+            return None
+        digest = hashlib.sha256()
+        answer = self.client.get_object(bucket_name=self.bucket, object_name=key)
+        for block in answer.stream(1024**2):
+            digest.update(block)
+        answer.release_conn()
+        return digest.hexdigest()
+
+    def left_over(self) -> list[str]:
+        records = self.client.list_objects(bucket_name=self.bucket, prefix=".storagekit/", recursive=True)
+        return [item.object_name or "" for item in records] + [
+            f"upload {upload_id} of {key}" for key in self.keys for upload_id in self.uploads(key)
+        ]
+
+    def uploads(self, key: str) -> list[str]:
+        """Unfinished uploads of exactly this key, the only way that MinIO finds them by."""
+        answer = self.client._execute("GET", self.bucket, query_params={"uploads": "", "prefix": key})
+        from xml.etree import ElementTree
+
+        root = ElementTree.fromstring(answer.data)
+        return [str(node.text) for node in root.iter() if node.tag.endswith("}UploadId") or node.tag == "UploadId"]
+
+
+@dataclass
+class Sender:
+    """Runs the installed command as a user does: a process group of its own, a home of its own."""
+
+    target: Target
+    homes: Path
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        home = self.homes / uuid.uuid4().hex
+        home.mkdir(parents=True)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "MINIO_", "STORAGE"))}
+        return subprocess.Popen(
+            [sys.executable, "-m", "storagekit", *arguments],
+            env={**kept, "HOME": str(home), **self.target.environment, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, timeout: float = 300) -> Finished:
+        process = self.start(*arguments)
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        return Finished(process.returncode, out.decode(), err.decode())
+
+
+@dataclass(frozen=True)
+class Finished:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        import json
+
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def result(self) -> dict[str, Any]:
+        assert self.code == 0, (self.code, self.out, self.err)
+        return self.events[-1]
+
+
+def targets() -> Sequence[str]:
+    return ("local", "minio", "swift")
+
+
+@pytest.fixture(params=targets())
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Target:
+    """Every kind of target there is, fresh."""
+    return make_target(request, request.param, tmp_path)
+
+
+def make_target(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> Target:
+    if name == "local":
+        return LocalTarget(tmp_path / "root")
+    server: S3Server = request.getfixturevalue(name)
+    return S3Target(server, server.endpoint)
+
+
+@pytest.fixture
+def sender(target: Target, tmp_path: Path) -> Sender:
+    return Sender(target, tmp_path / "homes")
+
+
+@contextlib.contextmanager
+def killed_at_the_end(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
