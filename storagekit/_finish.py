@@ -15,11 +15,12 @@ for a complete that failed inside a 200; so what counts is what HEAD then shows 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from storagekit import _metadata
 from storagekit._guard import classify
 from storagekit._job import Job, Published, Session
-from storagekit._record import StoredRecord
+from storagekit._record import Record, StoredRecord
 from storagekit._resume import differing, overtaken, proof, stale
 from storagekit._retry import RETRYABLE
 from storagekit._start import already_published, look
@@ -102,21 +103,36 @@ def _who(info: ObjectInfo) -> str:
     return f"an object{when} with etag {info.etag}"
 
 
-def clean_up(job: Job, own: StoredRecord | None) -> None:
+def clean_up(job: Job, own: StoredRecord | None) -> ObjectInfo | None:
     """Delete every record of this source for the key and abort its upload; the same for abandoned other sources.
 
     ``own`` is the record of the upload that was just completed. A failure here is a note: the object is there.
+    Returns what lies at the key by now, as far as that can be seen.
     """
     try:
+        records = job.records.load(job.bucket, job.key)
+        mine = [stored for stored in records if stored.record.identity == job.request.identity.digest]
+        for stored in mine:
+            _drop(job, stored, completed=own is not None and stored.record.token == own.record.token)
         at_key = look(job)
-        for stored in job.records.load(job.bucket, job.key):
-            if stored.record.identity == job.request.identity.digest:
-                _drop(job, stored, completed=own is not None and stored.record.token == own.record.token)
-            elif _is_stale(job, stored, at_key):
+        for stored in records:
+            if stored not in mine and _is_stale(job, stored, at_key):
                 _drop(job, stored, completed=False)
                 job.log.note(f"dropped an upload of {stored.record.source} that got no part for 24 h")
     except StorageError as error:
         job.log.note(f"the object is complete, but cleaning up after it failed: {error}")
+        return None
+    return at_key
+
+
+def as_of_now(published: Published, record: Record, at_key: ObjectInfo | None) -> Published:
+    """Return the end of the upload as the last look shows it: another writer may have come meanwhile."""
+    theirs = at_key is not None and at_key.metadata.get(_metadata.TOKEN) != record.token
+    if at_key is None or not theirs or published.proof != "head":
+        return published
+    if at_key.metadata.get(_metadata.SOURCE) == record.identity:
+        return published
+    return replace(published, proof="superseded", superseded_by=_who(at_key))
 
 
 def _drop(job: Job, stored: StoredRecord, *, completed: bool) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from storagekit import _metadata
 from storagekit._body import MemoryBody, fill
 from storagekit._clock import Cancel, Clock
-from storagekit._finish import clean_up, finish
+from storagekit._finish import as_of_now, clean_up, finish
 from storagekit._hash import new_hasher
 from storagekit._http import HTTPSource
 from storagekit._job import Job, Log, Published, Session
@@ -208,8 +208,8 @@ class StreamingUploader:
         except BaseException as error:
             self._leave(job, session, error)
             raise
-        clean_up(job, session.stored)
-        return _result(job, session, published, receipts)
+        now = clean_up(job, session.stored)
+        return _result(job, session, as_of_now(published, session.record, now), receipts)
 
     def _leave(self, job: Job, session: Session, error: BaseException) -> None:
         """On the way out of a failure: parts and record stay, or without a record the upload is aborted."""

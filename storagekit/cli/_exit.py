@@ -48,8 +48,8 @@ def command(run: Callable[P, None]) -> Callable[P, None]:
             if isinstance(error, BrokenPipeError):
                 sys.stderr.close()  # the reader of our output went away: nothing is left to be said
                 raise typer.Exit(OTHER) from None
-            output = kwargs.get("output")
-            (output if isinstance(output, Output) else Output()).error(error, exit_code(error))
+            to_stdout = kwargs.get("dst") == "-"
+            Output(bool(kwargs.get("as_json")), data_on_stdout=to_stdout).error(error, exit_code(error))
             raise typer.Exit(exit_code(error)) from None
 
     return wrapped

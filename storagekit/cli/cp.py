@@ -95,9 +95,7 @@ def _upload(client: StorageClient, source: Location, target: Remote, output: Out
         reader, target = FileSource(source.path), target.named(Path(source.path).name)
     with output.progress(str(target)) as listener:
         try:
-            result = client.upload(
-                reader, target.key, restart=restart, on_progress=listener, on_note=output.note
-            )
+            result = client.upload(reader, target.key, restart=restart, on_progress=listener, on_note=output.note)
         except KeyboardInterrupt:
             _say_how_to_go_on(output)
             raise

@@ -84,7 +84,7 @@ class _Demo:
             self._say(f"it went on and was done after {show_size(source.bytes_served - first)} more")
             self._check_bytes(source.bytes_served)
             self._check_object(bucket, digest)
-            self._say("the same for your data: storagekit cp URL backend://bucket/key, and again after any interruption")
+            self._say("the same for your data: storagekit cp URL backend://bucket/key; run it again after a kill")
         file.unlink()
 
     def _say(self, text: str) -> None:

@@ -32,7 +32,9 @@ class Service:
         settings = {"part_size": PART, "workers": 3, "clock": FakeClock(), **options}
         return StreamingUploader(self.driver, **settings)  # type: ignore[arg-type]  # FaultyDriver forwards by name
 
-    def upload(self, source: Any, key: str = "k", *, uploader: dict[str, Any] | None = None, **call: Any) -> UploadResult:
+    def upload(
+        self, source: Any, key: str = "k", *, uploader: dict[str, Any] | None = None, **call: Any
+    ) -> UploadResult:
         return self.uploader(**(uploader or {})).upload(source, BUCKET, key, **call)
 
     def fails(self, before: Decision = never, after: Decision = never) -> None:

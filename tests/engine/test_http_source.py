@@ -59,9 +59,7 @@ def test_parts_are_read_in_parallel_ranges_pinned_to_the_etag(service: Service) 
 
 def test_resume_fetches_only_the_missing_ranges(service: Service) -> None:
     with Server(DATA) as server:
-        service.fails(
-            lambda c: fault(Code.ACCESS_DENIED) if c.operation == "put_part" and c.number == 3 else None
-        )
+        service.fails(lambda c: fault(Code.ACCESS_DENIED) if c.operation == "put_part" and c.number == 3 else None)
         with pytest.raises(PermissionDeniedError):
             service.upload(source(server), uploader={**OPTIONS, "workers": 1})
         service.heals()

@@ -123,9 +123,7 @@ class TestResume:
         assert service.left_over() == []
 
     @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-    @given(
-        missing=st.sets(st.integers(1, 10), min_size=1), lost_last=st.booleans(), workers=st.integers(1, 5)
-    )
+    @given(missing=st.sets(st.integers(1, 10), min_size=1), lost_last=st.booleans(), workers=st.integers(1, 5))
     def test_any_set_of_gaps_is_filled(self, missing: set[int], lost_last: bool, workers: int) -> None:
         service = Service()
         data = DATA[:-1] if lost_last else DATA
@@ -607,9 +605,7 @@ class TestProgress:
     def test_the_workers_that_memory_allows_are_shown(self, service: Service, memory: int, expected: int) -> None:
         seen: list[Progress] = []
 
-        service.upload(
-            bytes(4 * 1024**2), on_progress=seen.append, uploader={"memory": memory, "part_size": 1024**2}
-        )
+        service.upload(bytes(4 * 1024**2), on_progress=seen.append, uploader={"memory": memory, "part_size": 1024**2})
 
         assert expected == seen[0].workers
 

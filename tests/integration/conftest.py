@@ -16,10 +16,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+from xml.etree import ElementTree as ET
 
 import pytest
 from minio import Minio
 
+from storagekit.testing.http_source import PatternContent
 from storagekit.testing.servers import S3Server
 
 BUCKET = "datasets"
@@ -108,9 +110,7 @@ class S3Target:
     def uploads(self, key: str) -> list[str]:
         """Unfinished uploads of exactly this key, the only way that MinIO finds them by."""
         answer = self.client._execute("GET", self.bucket, query_params={"uploads": "", "prefix": key})
-        from xml.etree import ElementTree
-
-        root = ElementTree.fromstring(answer.data)
+        root = ET.fromstring(answer.data)
         return [str(node.text) for node in root.iter() if node.tag.endswith("}UploadId") or node.tag == "UploadId"]
 
 
@@ -192,3 +192,11 @@ def killed_at_the_end(process: subprocess.Popen[bytes]) -> Iterator[subprocess.P
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+def sha256_of_pattern(size: int, seed: int = 0) -> str:
+    """SHA-256 of what a source with this ``--size`` and ``--seed`` serves."""
+    content, digest = PatternContent(size, seed), hashlib.sha256()
+    for offset in range(0, size, 1024**2):
+        digest.update(content.read(offset, min(1024**2, size - offset)))
+    return digest.hexdigest()

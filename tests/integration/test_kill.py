@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
-from storagekit.testing.http_source import PatternContent, SourceProcess
-from tests.integration.conftest import Sender, Target, killed_at_the_end
+from storagekit.testing.http_source import SourceProcess
+from tests.integration.conftest import Sender, Target, killed_at_the_end, sha256_of_pattern
 
 pytestmark = pytest.mark.integration
 
@@ -39,10 +38,3 @@ def test_killed_three_times_it_goes_on_each_time(target: Target, sender: Sender,
     assert served <= SIZE + 3 * WORKERS * PART + 16, f"{served - SIZE:,} bytes were served twice"
     assert sha256_of_pattern(SIZE) == target.sha256("raw/shard.bin")
     assert target.left_over() == []
-
-
-def sha256_of_pattern(size: int) -> str:
-    content, digest = PatternContent(size), hashlib.sha256()
-    for offset in range(0, size, MIB):
-        digest.update(content.read(offset, min(MIB, size - offset)))
-    return digest.hexdigest()

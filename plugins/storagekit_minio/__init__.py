@@ -1,0 +1,34 @@
+"""storagekit on MinIO, Amazon S3 and every other server that speaks S3.
+
+This module only announces the backend; the SDK is imported by the factory, when somebody uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from storagekit import hookimpl
+from storagekit.driver import Driver, DriverSpec
+from storagekit_minio._settings import SETTINGS
+
+
+def _make(settings: Mapping[str, str]) -> Driver:
+    from storagekit_minio.driver import MinioDriver
+
+    return MinioDriver.from_settings(settings)
+
+
+@hookimpl
+def storagekit_drivers() -> Sequence[DriverSpec]:
+    """Return the one driver of this package."""
+    return [
+        DriverSpec(
+            backend="minio",
+            summary="MinIO, Amazon S3 and other servers that speak S3",
+            factory=_make,
+            aliases=("s3",),
+            settings=SETTINGS,
+            install_hint="storagekit-sdk[minio]",
+            requires=("minio",),
+        )
+    ]

@@ -1,0 +1,177 @@
+"""What the service's answers say, as values of ours.
+
+A success is not believed on its status: a document may hold an error that came up after the 200 was sent, a write
+without an etag has no receipt, a listing that is cut without saying where it goes on is no listing. Each is raised.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from xml.etree import ElementTree as ET
+
+from urllib3.response import BaseHTTPResponse
+
+from storagekit.driver import Code, DriverError, Failure
+from storagekit.types import DeleteFailure, ObjectInfo, ObjectPage, Part, PartPage, PendingUpload, PutResult, UploadPage
+from storagekit_minio import _xml
+from storagekit_minio._failures import of_code
+
+META = "x-amz-meta-"
+
+_SERVICE, _AFTER = "s:", "a:"
+"""What a token of a listing begins with: one of the service's, or the key to start after."""
+
+_LAST_CHARACTER = "\U0010ffff"
+
+
+def info(key: str, headers: Mapping[str, str]) -> ObjectInfo:
+    """Return what a HEAD says of an object."""
+    if "Content-Length" not in headers:  # a proxy that compresses leaves it out
+        raise _no_success("how large the object is", Code.UNSUPPORTED)
+    return ObjectInfo(
+        key=key,
+        size=int(headers["Content-Length"]),
+        etag=plain_etag(headers),
+        modified=parsedate_to_datetime(headers["Last-Modified"]) if "Last-Modified" in headers else None,
+        content_type=headers.get("Content-Type"),
+        metadata={
+            name.lower().removeprefix(META): value for name, value in headers.items() if name.lower().startswith(META)
+        },
+        version=headers.get("x-amz-version-id"),
+    )
+
+
+def plain_etag(headers: Mapping[str, str]) -> str:
+    """Return the etag without quotes; empty where there is none."""
+    return headers.get("ETag", "").removeprefix("W/").strip('"')
+
+
+def stored(response: BaseHTTPResponse) -> PutResult:
+    """Return the receipt of a PUT of bytes: its etag and version are headers."""
+    return PutResult(_some(plain_etag(response.headers)), response.headers.get("x-amz-version-id"))
+
+
+def made(response: BaseHTTPResponse) -> PutResult:
+    """Return the receipt of a copy or a complete: its etag is in the document."""
+    return PutResult(_some(_xml.etag(_document(response))), response.headers.get("x-amz-version-id"))
+
+
+def upload_id(response: BaseHTTPResponse) -> str:
+    """Return the id of an upload that was begun."""
+    found = _xml.text(_document(response), "UploadId")
+    if found is None:
+        raise _no_success("which upload it began")
+    return found
+
+
+def object_page(response: BaseHTTPResponse, delimiter: str, limit: int) -> ObjectPage:
+    """Return a page of ListObjectsV2. Its token says where the next one starts, for :func:`place` to read.
+
+    It is the service's own, with two exceptions, both for MinIO. A full page may be said to be the last when it is
+    not: with one key per page and a key for a prefix, or when the page began after a key in a "folder". So a full
+    page always has a successor, if an empty one. And a page that ends in a common prefix is answered with itself
+    for ever where the delimiter is not a slash; there the next one starts behind all that the prefix holds.
+    """
+    root = _document(response)
+    objects = tuple(_object(root, each) for each in _xml.children(root, "Contents"))
+    prefixes = tuple(_xml.key(root, each, "Prefix") for each in _xml.children(root, "CommonPrefixes"))
+    token = _next(root, _xml.text(root, "NextContinuationToken"))
+    last = max([info.key for info in objects[-1:]] + list(prefixes[-1:]), default="")
+    if last and last in prefixes and (delimiter != "/" or token is None):
+        last += _LAST_CHARACTER
+    if token and (delimiter in ("", "/") or not last.endswith(_LAST_CHARACTER)):
+        return ObjectPage(objects, prefixes, f"{_SERVICE}{token}")
+    full = len(objects) + len(prefixes) >= limit
+    return ObjectPage(objects, prefixes, f"{_AFTER}{last}" if token or full else None)
+
+
+def place(token: str | None, start_after: str) -> dict[str, str]:
+    """Return the parameters that say where a page of objects starts."""
+    if token and token.startswith(_SERVICE):
+        return {"continuation-token": token[len(_SERVICE) :]}
+    after = token[len(_AFTER) :] if token else start_after
+    return {"start-after": after} if after else {}
+
+
+def part_page(response: BaseHTTPResponse) -> PartPage:
+    """Return a page of parts; its token is the number of the last one."""
+    root = _document(response)
+    parts = tuple(_part(each) for each in _xml.children(root, "Part"))
+    return PartPage(parts, _next(root, _xml.text(root, "NextPartNumberMarker")))
+
+
+def upload_page(response: BaseHTTPResponse) -> UploadPage:
+    """Return a page of unfinished uploads; its token is key and id of the last one.
+
+    Not NextKeyMarker and NextUploadIdMarker, which are the same by definition: MinIO leaves the first one empty,
+    Swift both for a page of one, and Swift does not encode them.
+    """
+    root = _document(response)
+    uploads = tuple(_pending(root, each) for each in _xml.children(root, "Upload"))
+    return UploadPage(uploads, _next(root, json.dumps([uploads[-1].key, uploads[-1].id]) if uploads else None))
+
+
+def delete_failures(response: BaseHTTPResponse) -> list[DeleteFailure]:
+    """Return the failures of a multiple delete; what was not there is none."""
+    failures = (_delete_failure(each) for each in _xml.children(_document(response), "Error"))
+    return [failure for failure in failures if failure.code != Code.NOT_FOUND.value]
+
+
+def _delete_failure(element: ET.Element) -> DeleteFailure:
+    failure = of_code(_xml.text(element, "Code"), _xml.text(element, "Message"), None, None)
+    return DeleteFailure(_xml.text(element, "Key") or "", failure.code.value, failure.detail)
+
+
+def _object(root: ET.Element, element: ET.Element) -> ObjectInfo:
+    return ObjectInfo(
+        key=_xml.key(root, element, "Key"),
+        size=int(_xml.text(element, "Size") or 0),
+        etag=_xml.etag(element) or "",
+        modified=_xml.time(element, "LastModified"),
+    )
+
+
+def _pending(root: ET.Element, element: ET.Element) -> PendingUpload:
+    return PendingUpload(
+        key=_xml.key(root, element, "Key"),
+        id=_xml.text(element, "UploadId") or "",
+        initiated=_xml.time(element, "Initiated"),
+    )
+
+
+def _part(element: ET.Element) -> Part:
+    return Part(
+        number=int(_xml.text(element, "PartNumber") or 0),
+        size=int(_xml.text(element, "Size") or 0),
+        etag=_xml.etag(element) or "",
+        modified=_xml.time(element, "LastModified"),
+    )
+
+
+def _document(response: BaseHTTPResponse) -> ET.Element:
+    root = _xml.parse(response.data)
+    if root is not None and _xml.local_name(root) != "Error":
+        return root
+    message = _xml.text(root, "Message") or "the service answered with a success that is none"
+    request_id = response.headers.get("x-amz-request-id")
+    raise DriverError(of_code(_xml.text(root, "Code"), message, response.status, request_id))
+
+
+def _next(root: ET.Element, token: str | None) -> str | None:
+    if not _xml.flag(root, "IsTruncated"):
+        return None
+    if not token:
+        raise _no_success("where a listing that it cut goes on")
+    return token
+
+
+def _some(etag: str | None) -> str:
+    if not etag:
+        raise _no_success("the etag of what it stored")
+    return etag
+
+
+def _no_success(what: str, code: Code = Code.SERVER) -> DriverError:
+    return DriverError(Failure(code, f"the service answered with a success, but did not say {what}", status=200))

@@ -1,0 +1,188 @@
+"""What the backend can be told, and what it makes of it: text in, one frozen value out.
+
+The core resolves arguments, environment and profile to a mapping of text; :func:`parse` checks it before any SDK is
+imported and raises ConfigurationError, which names the setting and the variable to set and never shows a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+from storagekit.driver import Limits, Setting
+from storagekit.errors import ConfigurationError
+
+T = TypeVar("T")
+
+SETTINGS = (
+    Setting(
+        "endpoint",
+        env=("MINIO_ENDPOINT", "STORAGE_ENDPOINT"),
+        required=True,
+        help="host[:port] or URL; without a scheme HTTP on loopback, HTTPS elsewhere",
+    ),
+    Setting("access_key", env=("MINIO_ACCESS_KEY", "STORAGE_ACCESS_KEY"), required=True),
+    Setting("secret_key", env=("MINIO_SECRET_KEY", "STORAGE_SECRET_KEY"), secret=True, required=True),
+    Setting("session_token", env=("MINIO_SESSION_TOKEN",), secret=True, help="of temporary credentials"),
+    Setting("region", env=("MINIO_REGION",), help="default us-east-1, which MinIO takes unless it is set up otherwise"),
+    Setting("use_ssl", help="true or false; decides whatever the endpoint says"),
+    Setting("ca_file", env=("SSL_CERT_FILE",), help="PEM file of the certificate authorities to trust"),
+    Setting("connect_timeout_s", help="seconds until a connection must stand, default 10"),
+    Setting("read_timeout_s", help="seconds without a byte sent or received, default 60"),
+    Setting("max_connections", help="connections kept open, default 32; more are made when more threads call"),
+    Setting("server", help="minio or s3: whose rules for keys and listings hold; default s3 at AWS, else minio"),
+    Setting("min_part", help="smallest part but the last, bytes, default 5 MiB"),
+    Setting("max_part", help="largest part, bytes, default 5 GiB"),
+    Setting("max_parts", help="parts of one upload, default 10,000; Swift allows 1,000 unless it is set up otherwise"),
+    Setting("sparse_complete", help="false where a complete must name every part that was sent (Ceph RGW, rclone)"),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings, checked. ``address`` is ``host[:port]``; keys and token stay out of the repr."""
+
+    address: str
+    secure: bool
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    session_token: str | None = field(repr=False, default=None)
+    region: str = "us-east-1"
+    ca_file: str | None = None
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 60.0
+    max_connections: int = 32
+    limits: Limits = field(default_factory=Limits)
+
+
+def parse(given: Mapping[str, str]) -> Settings:
+    """Return the settings. Raises ConfigurationError for what is missing or makes no sense."""
+    address, secure = parse_endpoint(_required(given, "endpoint"), use_ssl=_optional(given, "use_ssl", _boolean, None))
+    return Settings(
+        address=address,
+        secure=secure,
+        access_key=_required(given, "access_key"),
+        secret_key=_required(given, "secret_key"),
+        session_token=given.get("session_token") or None,
+        # Named, because an SDK that knows no region asks for it: one more GET ?location per bucket.
+        region=given.get("region") or "us-east-1",
+        ca_file=given.get("ca_file") or None,
+        connect_timeout_s=_optional(given, "connect_timeout_s", _seconds, 10.0),
+        read_timeout_s=_optional(given, "read_timeout_s", _seconds, 60.0),
+        max_connections=_optional(given, "max_connections", _count, 32),
+        limits=_limits(given, address),
+    )
+
+
+def parse_endpoint(text: str, *, use_ssl: bool | None) -> tuple[str, bool]:
+    """Return ``host[:port]`` and whether TLS is spoken there: as ``use_ssl`` or the scheme says, else by the host."""
+    scheme, _, rest = text.strip().rpartition("://")
+    parts = urlsplit(f"//{rest}")
+    if scheme.lower() not in ("", "http", "https") or not _is_address(parts):
+        raise ConfigurationError(
+            f"the endpoint {_shown(parts)!r} is not host, host:port or http(s)://host:port",
+            hint="Give MINIO_ENDPOINT without user, path and query; buckets are named elsewhere",
+        )
+    if use_ssl is not None:
+        return parts.netloc, use_ssl
+    return parts.netloc, scheme.lower() == "https" if scheme else not _is_loopback(parts.hostname or "")
+
+
+def _is_address(parts: SplitResult) -> bool:
+    try:
+        port_is_one = parts.port != 0
+    except ValueError:
+        return False
+    plain = not (parts.query or parts.fragment or "@" in parts.netloc or " " in parts.netloc)
+    return port_is_one and plain and bool(parts.hostname) and parts.path in ("", "/")
+
+
+def _shown(parts: SplitResult) -> str:
+    """The endpoint without what stands before an @: it may be a password."""
+    return parts.netloc.rpartition("@")[2]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _limits(given: Mapping[str, str], address: str) -> Limits:
+    """The limits of S3, MinIO's own rules where it is one, and what the settings say otherwise."""
+    plain = Limits(
+        min_part=_optional(given, "min_part", _count, Limits.min_part),
+        max_part=_optional(given, "max_part", _count, Limits.max_part),
+        max_parts=_optional(given, "max_parts", _count, Limits.max_parts),
+        sparse_complete=_optional(given, "sparse_complete", _boolean, default=True),
+    )
+    host = address.partition(":")[0].lower()
+    default = "s3" if host.endswith((".amazonaws.com", ".amazonaws.com.cn")) else "minio"
+    return _as_minio(plain) if _optional(given, "server", _server, default) == "minio" else plain
+
+
+def _as_minio(limits: Limits) -> Limits:
+    """MinIO keeps every key segment as one directory entry, hence 255 bytes and none of them empty.
+
+    It drops an unfinished upload 24 h after its initiation (api.stale_uploads_expiry), whatever was sent meanwhile,
+    and finds uploads by the hash of the whole key, so that a listing by any shorter prefix is empty.
+    """
+    return Limits(
+        min_part=limits.min_part,
+        max_part=limits.max_part,
+        max_parts=limits.max_parts,
+        sparse_complete=limits.sparse_complete,
+        max_segment_bytes=255,
+        empty_segments=False,
+        upload_expiry_s=86_400.0,
+        exact_upload_listing=True,
+    )
+
+
+def _required(given: Mapping[str, str], name: str) -> str:
+    value = given.get(name, "").strip()
+    if value:
+        return value
+    variables = next(setting.env for setting in SETTINGS if setting.name == name)
+    raise ConfigurationError(f"the minio backend has no {name}", hint=f"Set {' or '.join(variables)}")
+
+
+def _optional(given: Mapping[str, str], name: str, convert: Callable[[str], T], default: T) -> T:
+    text = given.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        return convert(text)
+    except ValueError as error:
+        raise ConfigurationError(f"the minio setting {name} is {text!r}: {error}") from error
+
+
+def _boolean(text: str) -> bool:
+    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if text.lower() not in known:
+        raise ValueError("neither true nor false")
+    return known[text.lower()]
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError("not a positive number of seconds")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError("not a positive number")
+    return value
+
+
+def _server(text: str) -> str:
+    if text not in ("minio", "s3"):
+        raise ValueError("neither minio nor s3")
+    return text

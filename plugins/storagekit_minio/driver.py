@@ -1,0 +1,312 @@
+"""MinIO, Amazon S3 and other servers that speak S3, through the ``minio`` package.
+
+The SDK signs, builds URLs and presigns. Around it: ``_client`` (transport), ``_reader`` (checked ranges), ``_xml``
+(documents) and ``_failures`` (what an error means). Requests go through the SDK's ``_execute``, whose name and
+keywords are the same in 7.1 to 7.2.20: the public methods buffer parts, page by themselves and refuse names.
+
+Where servers differ, the answer decides, not a switch: keys are decoded if the answer says that they are encoded, and
+an upload that is not there is UPLOAD_GONE whether it is called NoSuchUpload or (Ceph, Swift) NoSuchKey.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from hashlib import md5
+from typing import Any
+from urllib.parse import quote
+
+from minio.error import S3Error
+
+from storagekit.driver import Body, Code, DriverError, Failure, Limits, Reader
+from storagekit.types import (
+    Checksum,
+    DeleteFailure,
+    ObjectInfo,
+    ObjectPage,
+    Part,
+    PartPage,
+    PutResult,
+    Upload,
+    UploadPage,
+    WriteOptions,
+)
+from storagekit_minio import _xml
+from storagekit_minio._answers import (
+    META,
+    delete_failures,
+    info,
+    made,
+    object_page,
+    part_page,
+    place,
+    stored,
+    upload_id,
+    upload_page,
+)
+from storagekit_minio._client import Client, sending
+from storagekit_minio._failures import classify
+from storagekit_minio._reader import open_reader
+from storagekit_minio._settings import Settings, parse
+
+_PRESIGNED = {"GET": "GET", "HEAD": "HEAD", "PUT": "PUT", "PUT_PART": "PUT"}
+
+
+class MinioDriver:
+    """One account at one S3 endpoint; see :class:`storagekit.driver.Driver`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._client = Client(settings)
+        self._limits = settings.limits
+        self._region = settings.region
+
+    @classmethod
+    def from_settings(cls, given: Mapping[str, str]) -> MinioDriver:
+        """Return the driver for resolved settings. Raises ConfigurationError."""
+        return cls(parse(given))
+
+    @property
+    def limits(self) -> Limits:
+        """Facts of this instance."""
+        return self._limits
+
+    # --- objects ------------------------------------------------------------------------------------------------------
+
+    def head(self, bucket: str, key: str) -> ObjectInfo:
+        """Return what the service knows of the object; MinIO tells a missing bucket apart, in a header."""
+        return info(key, self._client.request("HEAD", bucket, key).headers)
+
+    def read(
+        self, bucket: str, key: str, start: int = 0, length: int | None = None, if_match: str | None = None
+    ) -> Reader:
+        """Open ``length`` bytes from ``start``."""
+        condition = {"If-Match": f'"{if_match}"'} if if_match is not None else {}
+        ranged = {**condition, **_range(start, length)}
+        try:
+            response = self._client.request("GET", bucket, key, headers=ranged, preload=False)
+        except S3Error as error:
+            if error.response.status != 416 or start:
+                raise
+            # Only an empty object has no byte 0. Its etag is wanted all the same.
+            response = self._client.request("GET", bucket, key, headers=condition, preload=False)
+        return open_reader(response, start, length)
+
+    def put(self, bucket: str, key: str, body: Body, options: WriteOptions) -> PutResult:
+        """Store one object in one request."""
+        headers = {**_described(options), **_digest(body.checksum)}
+        with sending(body) as data:
+            response = self._client.request("PUT", bucket, key, headers=headers, body=data)
+        return stored(response)
+
+    def delete(self, bucket: str, key: str) -> None:
+        """Delete one object; a missing one is success."""
+        try:
+            self._client.request("DELETE", bucket, key)
+        except S3Error as error:
+            if classify(error).code is not Code.NOT_FOUND:
+                raise
+
+    def delete_many(self, bucket: str, keys: Sequence[str]) -> list[DeleteFailure]:
+        """Delete up to 1,000 objects in one request, and one by one those whose keys XML cannot hold."""
+        together = [key for key in keys if _xml.can_hold(key)]
+        failures = self._delete_together(bucket, together) if together else []
+        for key in keys:
+            if not _xml.can_hold(key):
+                failures += self._delete_alone(bucket, key)
+        return failures
+
+    def _delete_alone(self, bucket: str, key: str) -> list[DeleteFailure]:
+        try:
+            self.delete(bucket, key)
+        except S3Error as error:
+            failure = classify(error)
+            if failure.code is Code.BUCKET_NOT_FOUND:
+                raise
+            return [DeleteFailure(key, failure.code.value, failure.detail)]
+        return []
+
+    def _delete_together(self, bucket: str, keys: Sequence[str]) -> list[DeleteFailure]:
+        document = _xml.delete_document(keys)
+        response = self._client.request("POST", bucket, query={"delete": ""}, body=document, headers=_hashed(document))
+        return delete_failures(response)
+
+    def list(
+        self,
+        bucket: str,
+        prefix: str = "",
+        delimiter: str = "",
+        start_after: str = "",
+        token: str | None = None,
+        limit: int = 1000,
+    ) -> ObjectPage:
+        """Return one page of ListObjectsV2. A prefix is sent even if empty: access policies may ask for it."""
+        query = {"list-type": "2", "encoding-type": "url", "max-keys": str(limit), "prefix": prefix}
+        query |= _given({"delimiter": delimiter}) | place(token, start_after)
+        return object_page(self._client.request("GET", bucket, query=query), delimiter, limit)
+
+    def copy(self, bucket: str, key: str, source_bucket: str, source_key: str, options: WriteOptions) -> PutResult:
+        """Copy one object on the server, its metadata replaced."""
+        headers = {"x-amz-copy-source": _source(source_bucket, source_key), "x-amz-metadata-directive": "REPLACE"}
+        return made(self._client.request("PUT", bucket, key, headers={**_described(options), **headers}))
+
+    # --- multipart uploads --------------------------------------------------------------------------------------------
+
+    def create_upload(self, bucket: str, key: str, options: WriteOptions, part_size: int | None) -> Upload:
+        """Begin a multipart upload."""
+        response = self._client.request("POST", bucket, key, query={"uploads": ""}, headers=_described(options))
+        return Upload(bucket, key, upload_id(response), options, part_size)
+
+    def put_part(self, upload: Upload, number: int, body: Body) -> Part:
+        """Store one part in one request."""
+        query = {"partNumber": str(number), "uploadId": upload.id}
+        headers = _digest(body.checksum)
+        with _of_upload(), sending(body) as data:
+            response = self._client.request("PUT", upload.bucket, upload.key, query=query, headers=headers, body=data)
+        return Part(number, body.size, stored(response).etag, body.checksum)
+
+    def copy_part(
+        self, upload: Upload, number: int, source_bucket: str, source_key: str, start: int, length: int, if_match: str
+    ) -> Part:
+        """Store a range of another object as a part. NoSuchKey is the source here, with every server."""
+        headers = {
+            "x-amz-copy-source": _source(source_bucket, source_key),
+            "x-amz-copy-source-range": f"bytes={start}-{start + length - 1}",
+            "x-amz-copy-source-if-match": f'"{if_match}"',
+        }
+        query = {"partNumber": str(number), "uploadId": upload.id}
+        response = self._client.request("PUT", upload.bucket, upload.key, query=query, headers=headers)
+        return Part(number, length, made(response).etag)
+
+    def list_parts(self, upload: Upload, token: str | None = None, limit: int = 1000) -> PartPage:
+        """Return one page of the parts; the token is the number of the last one."""
+        query = {"uploadId": upload.id, "max-parts": str(limit), "part-number-marker": token or ""}
+        with _of_upload():
+            response = self._client.request("GET", upload.bucket, upload.key, query=_given(query))
+        return part_page(response)
+
+    def list_uploads(self, bucket: str, prefix: str = "", token: str | None = None, limit: int = 1000) -> UploadPage:
+        """Return one page of unfinished uploads.
+
+        The SDK's own method sends an empty delimiter, which Swift and rclone answer with one empty common prefix.
+        """
+        query = {"encoding-type": "url", "max-uploads": str(limit), "prefix": prefix, "uploads": ""}
+        return upload_page(self._client.request("GET", bucket, query={**query, **_upload_markers(token)}))
+
+    def complete_upload(self, upload: Upload, parts: Sequence[Part]) -> PutResult:
+        """Publish the object. An error inside the 200 is raised, and so is a 200 without an etag (Ceph's first)."""
+        document = _xml.complete_document(parts)
+        headers = {"Content-Type": "application/xml", **_hashed(document)}
+        with _of_upload():
+            response = self._client.request(
+                "POST", upload.bucket, upload.key, query={"uploadId": upload.id}, body=document, headers=headers
+            )
+            return made(response)
+
+    def abort_upload(self, upload: Upload) -> None:
+        """Drop the upload; an absent one is success, also where (Swift, after a complete) it is called NoSuchKey."""
+        try:
+            self._client.request("DELETE", upload.bucket, upload.key, query={"uploadId": upload.id})
+        except S3Error as error:
+            if classify(error).code not in (Code.UPLOAD_GONE, Code.NOT_FOUND):
+                raise
+
+    # --- buckets, URLs, the rest --------------------------------------------------------------------------------------
+
+    def create_bucket(self, bucket: str, location: str | None = None) -> None:
+        """Create a bucket in ``location``, by default the driver's region; us-east-1 must not be named."""
+        where = location or self._region
+        document = None if where == "us-east-1" else _xml.location_document(where)
+        self._client.request("PUT", bucket, body=document, headers=_hashed(document) if document else {})
+
+    def delete_bucket(self, bucket: str) -> None:
+        """Delete an empty bucket."""
+        self._client.request("DELETE", bucket)
+
+    def list_buckets(self) -> Sequence[str]:
+        """Return the names of the account's buckets, sorted."""
+        return sorted(bucket.name for bucket in self._client.list_buckets())
+
+    def bucket_exists(self, bucket: str) -> bool:
+        """Tell whether the bucket exists; raises ACCESS_DENIED where the service does not say."""
+        try:
+            self._client.request("HEAD", bucket)
+        except S3Error as error:
+            if classify(error).code not in (Code.BUCKET_NOT_FOUND, Code.NOT_FOUND):
+                raise
+            return False
+        return True
+
+    def presign(self, operation: str, bucket: str, key: str, expires: timedelta, **options: Any) -> str:
+        """Return a URL for one of the four; ``PUT_PART`` takes the options ``upload_id`` and ``part_number``."""
+        if operation not in _PRESIGNED:
+            raise DriverError(Failure(Code.UNSUPPORTED, f"no URL can be signed for {operation}"))
+        if not timedelta(seconds=1) <= expires <= timedelta(days=7):
+            raise DriverError(Failure(Code.REFUSED, "a signed URL is valid for 1 second to 7 days"))
+        query: dict[str, Any] = {}
+        if operation == "PUT_PART":
+            query = {"partNumber": str(options["part_number"]), "uploadId": options["upload_id"]}
+        return self._client.get_presigned_url(
+            method=_PRESIGNED[operation], bucket_name=bucket, object_name=key, expires=expires, extra_query_params=query
+        )
+
+    def classify(self, error: BaseException) -> Failure:
+        """Say what an exception of this driver means."""
+        return classify(error)
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._client.close()
+
+
+def _described(options: WriteOptions) -> dict[str, Any]:
+    """Content type and user metadata as headers. Without a type each server has its own default, so one is named."""
+    metadata = {f"{META}{name}": value for name, value in options.metadata.items()}
+    return {"Content-Type": options.content_type or "application/octet-stream", **metadata}
+
+
+def _digest(checksum: Checksum | None) -> dict[str, Any]:
+    """Content-MD5, which the server compares with what it receives; nothing where the digest is not known yet."""
+    if checksum is None or checksum.algorithm != "md5":
+        return {}
+    return {"Content-MD5": base64.b64encode(bytes.fromhex(checksum.value)).decode()}
+
+
+def _hashed(document: bytes) -> dict[str, str]:
+    """Content-MD5 of a document of ours: S3 wants it with a multiple delete."""
+    return {"Content-MD5": base64.b64encode(md5(document, usedforsecurity=False).digest()).decode()}
+
+
+def _range(start: int, length: int | None) -> dict[str, str]:
+    if length is None:
+        return {"Range": f"bytes={start}-"} if start else {}
+    return {"Range": f"bytes={start}-{start + length - 1}"}
+
+
+def _given(query: Mapping[str, str]) -> dict[str, str]:
+    """What is not empty: an empty delimiter empties the listings of Swift and rclone."""
+    return {name: value for name, value in query.items() if value}
+
+
+def _source(bucket: str, key: str) -> str:
+    return quote(f"/{bucket}/{key}")
+
+
+def _upload_markers(token: str | None) -> dict[str, str]:
+    key, upload_id = json.loads(token) if token else ("", "")
+    return _given({"key-marker": key, "upload-id-marker": upload_id})
+
+
+@contextmanager
+def _of_upload() -> Iterator[None]:
+    """Inside, an object that does not exist is an upload that does not: Ceph and Swift say NoSuchKey for it."""
+    try:
+        yield
+    except (S3Error, DriverError) as error:
+        failure = classify(error)
+        if failure.code is not Code.NOT_FOUND:
+            raise
+        raise DriverError(replace(failure, code=Code.UPLOAD_GONE)) from error

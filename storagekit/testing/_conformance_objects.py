@@ -1,0 +1,312 @@
+"""Conformance of whole objects: put, head, read, delete, copy, names, metadata, buckets."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from storagekit.driver import Code, Limits
+from storagekit.testing._conformance_base import PLAIN, Harness, drain, pattern
+from storagekit.types import WriteOptions
+
+MIB = 1 << 20
+LABELLED = WriteOptions("text/x-odd; charset=utf-8", {"mtime": "1700000000.25", "x-note": "a b=c; d%20e, f+g"})
+RELABELLED = WriteOptions("image/png", {"other": "1"})
+
+ODD_KEYS = (
+    "spaces in  it",
+    " leading space",
+    "plus+sign",
+    "per%2Fcent",
+    "per%cent",
+    "what?versionId=x",
+    "hash#tag",
+    "a=b&c=d",
+    "<xml> & \"quotes\" 'single'",
+    "semi;colon:comma,at@dollar$",
+    "~tilde*star!(parens)[brackets]{braces}|pipe^caret`tick",
+    ".leading-dot",
+    "folder/.leading-dot",
+    "..two-dots",
+    "three.../dots",
+    "-dash",
+    "umlaut äöü ß",
+    "cafe\u0301",  # e and a combining accent: must not be composed
+    "中文/한국어/עברית",
+    "emoji 😀/👩‍👩‍👧",
+    "deep/" + "/".join("abcdefghij"),
+)
+
+
+def odd_keys(limits: Limits) -> list[str]:
+    """Return keys of every awkward kind that ``limits`` allow, the longest one included."""
+    segment = limits.max_segment_bytes or limits.max_key_bytes
+    longest = ("k" * segment + "/") * (limits.max_key_bytes // segment + 1)
+    longest = longest[: limits.max_key_bytes - 2] + "/z"  # no segment of it is empty, wherever the cut falls
+    return [*ODD_KEYS, longest.replace("//", "k/"), *(["a//b"] * limits.empty_segments)]
+
+
+class ObjectTests:
+    """One object at a time."""
+
+    @pytest.mark.parametrize("size", [0, 1, MIB - 1, MIB, MIB + 1, 3 * MIB + 5])
+    def test_round_trip(self, harness: Harness, size: int) -> None:
+        data = pattern(size)
+        result = harness.put("folder/key", data)
+
+        harness.holds("folder/key", data)
+        info = harness.head("folder/key")
+        assert (info.key, info.size, info.etag) == ("folder/key", size, result.etag)
+        assert '"' not in info.etag
+        assert info.etag
+
+    def test_body_in_small_reads_and_without_checksum(self, harness: Harness) -> None:
+        data = pattern(10_000)
+        harness.driver.put(harness.bucket, "key", harness.body(data, checksum=None, step=777), PLAIN)
+        harness.holds("key", data)
+
+    def test_modified_is_now_in_utc(self, harness: Harness) -> None:
+        harness.put("key", b"x")
+        listed = harness.driver.list(harness.bucket).objects[0]
+
+        for modified in (harness.head("key").modified, listed.modified):
+            assert modified is not None
+            assert modified.utcoffset() == timedelta(0)
+            assert abs(modified - datetime.now(timezone.utc)) < timedelta(hours=1)
+
+    def test_overwrite(self, harness: Harness) -> None:
+        first = harness.put("key", pattern(2000, seed=1))
+        second = harness.put("key", pattern(1000, seed=2))
+
+        assert first.etag != second.etag
+        harness.holds("key", pattern(1000, seed=2))
+        assert harness.listed() == ["key"]
+
+    def test_labels(self, harness: Harness) -> None:
+        harness.put("put", b"x", LABELLED)
+        harness.multipart("multipart", b"x", options=LABELLED)
+
+        for key in ("put", "multipart"):
+            info = harness.head(key)
+            assert (info.content_type, dict(info.metadata)) == (LABELLED.content_type, dict(LABELLED.metadata))
+
+    def test_labels_are_replaced_with_the_object(self, harness: Harness) -> None:
+        harness.put("key", b"same bytes", LABELLED)
+        harness.put("key", b"same bytes", RELABELLED)
+        assert harness.head("key").content_type == "image/png"
+        assert dict(harness.head("key").metadata) == {"other": "1"}
+
+        harness.multipart("key", b"same bytes", options=LABELLED)
+        assert dict(harness.head("key").metadata) == dict(LABELLED.metadata)
+
+        harness.put("key", b"same bytes")
+        assert dict(harness.head("key").metadata) == {}
+
+    def test_delete_then_put_starts_clean(self, harness: Harness) -> None:
+        harness.put("key", b"x", LABELLED)
+        harness.driver.delete(harness.bucket, "key")
+        harness.put("key", b"x")
+        assert dict(harness.head("key").metadata) == {}
+
+    def test_odd_keys(self, harness: Harness) -> None:
+        keys = [key for key in odd_keys(harness.driver.limits) if key not in harness.odd_keys]
+        for key in keys:
+            harness.put(key, key.encode())
+
+        assert harness.listed() == sorted(keys, key=str.encode)
+        for key in keys:
+            assert harness.head(key).key == key
+            assert harness.get(key) == key.encode()
+            assert harness.listed(prefix=key) == sorted((k for k in keys if k.startswith(key)), key=str.encode)
+
+    @pytest.mark.parametrize("many", [False, True])
+    def test_odd_keys_are_deleted_one_by_one(self, harness: Harness, many: bool) -> None:  # noqa: FBT001
+        keys = [key for key in odd_keys(harness.driver.limits) if key not in harness.odd_keys]
+        for key in keys:
+            harness.put(key, b"x")
+
+        for key in keys:
+            if many:
+                assert harness.driver.delete_many(harness.bucket, [key]) == []
+            else:
+                harness.driver.delete(harness.bucket, key)
+            harness.is_absent(key)
+        assert harness.listed() == []
+
+    def test_odd_keys_in_uploads(self, harness: Harness) -> None:
+        keys = [key for key in odd_keys(harness.driver.limits) if key not in harness.odd_keys]
+        for key in keys:
+            upload = harness.begin(key)
+            assert (upload.bucket, upload.key) == (harness.bucket, key)
+            assert harness.pending(key) == {upload.id}
+            harness.driver.complete_upload(upload, [harness.send(upload, 1, key.encode())])
+        for key in keys:
+            harness.holds(key, key.encode())
+
+    def test_delete(self, harness: Harness) -> None:
+        harness.put("key", b"x")
+        harness.put("key2", b"y")
+
+        harness.driver.delete(harness.bucket, "key")
+        harness.driver.delete(harness.bucket, "key")
+        harness.driver.delete(harness.bucket, "never/was")
+
+        harness.is_absent("key")
+        harness.holds("key2", b"y")
+
+    def test_delete_many(self, harness: Harness) -> None:
+        for key in ("a", "b/c", "b/d", "e"):
+            harness.put(key, b"x")
+
+        assert harness.driver.delete_many(harness.bucket, ["b/c", "never", "a", "never/was", "b/d"]) == []
+
+        assert harness.listed() == ["e"]
+
+    def test_copy(self, harness: Harness) -> None:
+        data = pattern(100_000)
+        harness.put("from/here", data, LABELLED)
+
+        result = harness.driver.copy(harness.bucket, "to there", harness.bucket, "from/here", RELABELLED)
+
+        harness.holds("to there", data)
+        harness.holds("from/here", data)
+        info = harness.head("to there")
+        assert (info.etag, info.content_type, dict(info.metadata)) == (result.etag, "image/png", {"other": "1"})
+
+    def test_second_driver_sees_the_same(self, harness: Harness) -> None:
+        harness.put("key", b"x", LABELLED)
+        other = harness.make_driver()
+
+        assert other.head(harness.bucket, "key") == harness.head("key")
+        other.delete(harness.bucket, "key")
+        harness.is_absent("key")
+        other.close()
+
+
+class ReadTests:
+    """Ranges, conditions, and what a reader says of the object."""
+
+    @pytest.mark.parametrize("length", [None, 1, 7, 1999, 2000, 5000])
+    @pytest.mark.parametrize("start", [0, 1, 1000, 1999])
+    def test_range(self, harness: Harness, start: int, length: int | None) -> None:
+        data = pattern(2000)
+        etag = harness.put("key", data).etag
+
+        with harness.driver.read(harness.bucket, "key", start, length) as reader:
+            assert (reader.etag, reader.total) == (etag, 2000)
+            assert drain(reader, step=300) == data[start:][:length]
+            assert reader.readinto(memoryview(bytearray(10))) == 0
+
+    @pytest.mark.parametrize("length", [None, 1, 5000])
+    def test_empty_object(self, harness: Harness, length: int | None) -> None:
+        etag = harness.put("key", b"").etag
+
+        with harness.driver.read(harness.bucket, "key", 0, length) as reader:
+            assert (reader.etag, reader.total) == (etag, 0)
+            assert reader.readinto(memoryview(bytearray(10))) == 0
+
+    def test_readinto_fills_no_more_than_the_buffer(self, harness: Harness) -> None:
+        harness.put("key", b"abcdef")
+        buffer = bytearray(b"________")
+
+        with harness.driver.read(harness.bucket, "key", 1, 4) as reader:
+            count = reader.readinto(memoryview(buffer)[2:5])
+
+        assert 1 <= count <= 3
+        assert buffer == b"__" + b"bcd"[:count] + b"_" * (6 - count)
+
+    def test_reader_may_be_left_unread(self, harness: Harness) -> None:
+        data = pattern(2 * MIB)
+        harness.put("key", data)
+        for _ in range(3):
+            with harness.driver.read(harness.bucket, "key") as reader:
+                reader.readinto(memoryview(bytearray(1)))
+        harness.holds("key", data)
+
+    def test_if_match(self, harness: Harness) -> None:
+        old = harness.put("key", b"old bytes").etag
+        assert harness.get("key", 4, None, old) == b"bytes"
+        new = harness.put("key", b"new bytes!").etag
+
+        self._is_refused(harness, "key", old, new)
+        assert harness.get("key", 4, None, new) == b"bytes!"
+
+    def test_if_match_of_an_object_that_was_deleted(self, harness: Harness) -> None:
+        old = harness.put("key", b"old bytes").etag
+        harness.driver.delete(harness.bucket, "key")
+        harness.refuses(Code.NOT_FOUND, harness.driver.read, harness.bucket, "key", 0, None, old)
+
+    def _is_refused(self, harness: Harness, key: str, asked: str, present: str) -> None:
+        """A service that ignores If-Match must at least tell the truth about the etag."""
+        reader = harness.attempt(lambda: harness.driver.read(harness.bucket, key, 0, None, asked))
+        if isinstance(reader, Code):
+            assert reader is Code.PRECONDITION
+        else:
+            with reader:
+                assert reader.etag == present != asked
+
+    def test_replaced_while_read(self, harness: Harness) -> None:
+        old, new = pattern(8 * MIB, seed=1), pattern(8 * MIB, seed=2)
+        harness.put("key", old)
+        buffer = bytearray(100_000)
+
+        with harness.driver.read(harness.bucket, "key") as reader:
+            seen = bytes(buffer[: reader.readinto(memoryview(buffer))])
+            harness.put("key", new)
+            rest = harness.attempt(lambda: drain(reader))
+        if isinstance(rest, Code):
+            assert rest in {Code.NETWORK, Code.STALE_CONNECTION, Code.INTEGRITY, Code.NOT_FOUND}
+        else:
+            assert seen + rest == old
+        harness.holds("key", new)
+
+
+class BucketTests:
+    """Buckets come and go."""
+
+    def test_create_and_delete(self, harness: Harness) -> None:
+        driver, bucket = harness.driver, harness.new_bucket
+        assert driver.bucket_exists(bucket) is False
+
+        driver.create_bucket(bucket)
+        try:
+            assert driver.bucket_exists(bucket) is True
+            assert driver.list(bucket).objects == ()
+            assert {bucket, harness.bucket} <= set(driver.list_buckets())
+            assert list(driver.list_buckets()) == sorted(driver.list_buckets())
+            harness.refuses(Code.BUCKET_EXISTS, driver.create_bucket, bucket)
+            driver.put(bucket, "a/key", harness.body(b"x"), PLAIN)
+            harness.refuses(Code.BUCKET_NOT_EMPTY, driver.delete_bucket, bucket)
+            assert driver.head(bucket, "a/key").size == 1
+        finally:
+            driver.delete(bucket, "a/key")
+            driver.delete_bucket(bucket)
+
+        assert driver.bucket_exists(bucket) is False
+        assert bucket not in list(driver.list_buckets())
+        harness.refuses(Code.BUCKET_NOT_FOUND, driver.list, bucket)
+
+    def test_buckets_are_apart(self, harness: Harness) -> None:
+        driver, bucket = harness.driver, harness.new_bucket
+        driver.create_bucket(bucket)
+        try:
+            harness.put("key", b"x")
+            assert driver.list(bucket).objects == ()
+            driver.copy(bucket, "copy", harness.bucket, "key", PLAIN)
+            assert [info.key for info in driver.list(bucket).objects] == ["copy"]
+            assert harness.listed() == ["key"]
+        finally:
+            driver.delete(bucket, "copy")
+            driver.delete_bucket(bucket)
+
+    def test_limits_make_sense(self, harness: Harness) -> None:
+        limits = harness.driver.limits
+
+        assert 1 <= limits.min_part <= limits.max_part <= limits.max_object
+        assert 1 <= limits.max_put <= limits.max_object
+        assert limits.max_parts >= 1
+        assert 1 <= (limits.max_segment_bytes or 1) <= limits.max_key_bytes
+        assert limits.checksum in {"md5", "crc64"}
+        assert limits.complete_order in {"completion", "initiation"}
+        assert harness.make_driver().limits == limits

@@ -1,0 +1,190 @@
+"""Conformance under threads: one driver object, many callers, old or new but never a mix."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from storagekit.driver import Code
+from storagekit.testing._conformance_base import PLAIN, Harness, drain, failure, pattern
+from storagekit.types import Part
+
+T = TypeVar("T")
+
+PATIENCE = 30.0  # seconds until a test that waits for another thread gives up
+
+
+def together(calls: Iterable[Callable[[], T]]) -> list[T]:
+    """Run the calls, each in a thread of its own, and return their results in order. Raises the first failure."""
+    work = list(calls)
+    with ThreadPoolExecutor(len(work)) as pool:
+        futures = [pool.submit(call) for call in work]
+        return [future.result(PATIENCE * 4) for future in futures]
+
+
+class Gate:
+    """A body hook that stops the reading at ``offset`` until ``open`` is called."""
+
+    def __init__(self, offset: int) -> None:
+        self.reached, self._opened, self._offset = threading.Event(), threading.Event(), offset
+
+    def __call__(self, at: int) -> None:
+        """Wait, where ``at`` is far enough into the body."""
+        if at >= self._offset:
+            self.reached.set()
+            assert self._opened.wait(PATIENCE), "nobody opened the gate"
+
+    def wait(self) -> None:
+        """Wait until the body is read as far as the gate."""
+        assert self.reached.wait(PATIENCE), "the body was not read"
+
+    def open(self) -> None:
+        """Let the body go on."""
+        self._opened.set()
+
+
+class RaceTests:
+    """Each of these fails by chance only, so a failure is always worth a look."""
+
+    def test_eight_threads(self, harness: Harness) -> None:
+        def work(number: int) -> None:
+            for turn in range(6):
+                key, data = f"{number}/key{turn}", pattern(20_000, seed=100 * number + turn)
+                etag = harness.put(key, data).etag
+                assert harness.head(key).etag == etag
+                assert harness.get(key) == data
+                assert harness.listed(prefix=f"{number}/") == [key]
+                harness.driver.delete(harness.bucket, key)
+                harness.is_absent(key)
+
+        together(partial(work, number) for number in range(8))
+        assert harness.listed() == []
+
+    def test_parts_from_eight_threads(self, harness: Harness) -> None:
+        upload = harness.begin("key")
+        data = {number: pattern(harness.part, seed=number) for number in range(1, 9)}
+
+        parts = together(partial(harness.send, upload, number, data[number], step=1500) for number in data)
+
+        harness.driver.complete_upload(upload, parts)
+        harness.holds("key", b"".join(data.values()))
+
+    def test_two_threads_send_one_number(self, harness: Harness) -> None:
+        for turn in range(5):
+            upload = harness.begin("key")
+            data = [pattern(harness.part, seed=2 * turn + number) for number in range(2)]
+            last = harness.send(upload, 2, b"end")
+
+            sent = together(partial(harness.send, upload, 1, d, step=500) for d in data)
+
+            winner = harness.driver.list_parts(upload).parts[0]
+            assert winner.etag in {part.etag for part in sent}
+            harness.driver.complete_upload(upload, [winner, last])
+            won = next(d for d, part in zip(data, sent, strict=True) if part.etag == winner.etag)
+            harness.holds("key", won + b"end")
+
+    def test_two_threads_put_one_key(self, harness: Harness) -> None:
+        data = [pattern(50_000 + seed, seed) for seed in range(4)]
+        for _ in range(5):
+            results = together(partial(harness.put, "key", d) for d in data)
+            present = harness.head("key").etag
+            won = next(d for d, result in zip(data, results, strict=True) if result.etag == present)
+            harness.holds("key", won)
+
+    def test_readers_see_old_or_new(self, harness: Harness) -> None:
+        versions = [pattern(150_000 + 1000 * seed, seed) for seed in range(3)]
+        etags = {harness.put("key", data).etag: data for data in versions}
+        done, seen, looks = threading.Event(), set[str](), [0, 0, 0]
+
+        def look(reader_number: int) -> None:
+            while not done.is_set():
+                with harness.driver.read(harness.bucket, "key") as reader:
+                    data = drain(reader, 10_000)
+                    assert data in versions
+                    assert reader.total == len(data)
+                    seen.add(reader.etag)
+                looks[reader_number] += 1
+
+        def overwrite() -> None:
+            try:
+                for turn in range(2000):
+                    data = versions[turn % 3]
+                    etags[harness.put("key", data).etag] = data
+                    if turn >= 20 and min(looks) >= 10:
+                        break
+            finally:
+                done.set()
+
+        together([partial(overwrite), *(partial(look, number) for number in range(3))])
+
+        assert min(looks) >= 10
+        assert seen <= etags.keys()
+
+    def test_a_put_shows_nothing_before_its_end(self, harness: Harness) -> None:
+        harness.put("key", b"old")
+        gate, data = Gate(4000), pattern(8000)
+        body = harness.body(data, step=4000, hook=gate)
+
+        with ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(harness.driver.put, harness.bucket, "key", body, PLAIN)
+            try:
+                gate.wait()
+                harness.holds("key", b"old")
+                assert harness.listed() == ["key"]
+            finally:
+                gate.open()
+            assert writing.result(PATIENCE).etag == harness.head("key").etag
+        harness.holds("key", data)
+
+    def test_abort_while_a_part_is_sent(self, harness: Harness) -> None:
+        upload, gate = harness.begin("key"), Gate(500)
+
+        def send() -> Part | Code:
+            call = partial(harness.send, upload, 1, pattern(harness.part), step=500, hook=gate)
+            return failure(harness.driver, call).code if harness.abort_stops_parts else call()
+
+        with ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(send)
+            try:
+                gate.wait()
+                harness.driver.abort_upload(upload)
+            finally:
+                gate.open()
+            outcome = sending.result(PATIENCE)
+
+        assert isinstance(outcome, Part) or outcome is Code.UPLOAD_GONE
+        harness.refuses(Code.UPLOAD_GONE, harness.driver.list_parts, upload)
+        harness.is_absent("key")
+
+    def test_one_of_two_completes_wins(self, harness: Harness) -> None:
+        upload, data = harness.begin("key"), pattern(harness.part)
+        part = harness.send(upload, 1, data)
+
+        def complete() -> str:
+            result = harness.attempt(lambda: harness.driver.complete_upload(upload, [part]))
+            return result.value if isinstance(result, Code) else result.etag
+
+        etags = together([complete] * 4)
+
+        assert set(etags) - {Code.UPLOAD_GONE.value} == {harness.head("key").etag}
+        harness.holds("key", data)
+
+    def test_complete_or_abort(self, harness: Harness) -> None:
+        for turn in range(8):
+            key = f"key{turn}"
+            upload, data = harness.begin(key), pattern(harness.part)
+            part = harness.send(upload, 1, data)
+
+            complete = partial(harness.driver.complete_upload, upload, [part])
+            abort = partial(harness.driver.abort_upload, upload)
+            outcome = together([partial(harness.attempt, call) for call in (complete, abort)])[0]
+
+            if isinstance(outcome, Code):
+                assert outcome is Code.UPLOAD_GONE
+                harness.is_absent(key)
+            else:
+                harness.holds(key, data)
+            assert harness.pending(key) == set()

@@ -1,0 +1,84 @@
+"""Sizes: read exactly, shown short."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storagekit.cli._units import parse_size, show_size
+from storagekit.errors import ConfigurationError
+
+FACTORS = {
+    "": 1,
+    "B": 1,
+    "kB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+    "TiB": 2**40,
+}
+
+
+@pytest.mark.parametrize(("unit", "factor"), FACTORS.items())
+def test_every_unit_is_known_in_any_case(unit: str, factor: int) -> None:
+    assert [3 * factor] * 3 == [parse_size(f"3{written}") for written in (unit, unit.upper(), unit.lower())]
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("0", 0), ("1048576", 1048576), (" 16 MiB ", 16 * 2**20), ("1.5KiB", 1536), ("0.5B", 0), ("50MB", 50_000_000)],
+)
+def test_sizes_are_read_as_people_write_them(text: str, count: int) -> None:
+    assert count == parse_size(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "MiB", "-1", "+1", "1e6", "16 XB", "16 M", "1,5MB", "1.MB", ".5MB", "1 2", "0x10", "inf", "nan"]
+)
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not a size"):
+        parse_size(text)
+
+
+@given(st.integers(0, 2**70))
+def test_a_number_of_bytes_is_read_exactly(count: int) -> None:
+    assert count == parse_size(str(count))
+
+
+@given(st.decimals(0, 10_000, places=3), st.sampled_from(sorted(FACTORS)))
+def test_a_decimal_fraction_is_read_exactly(number: Decimal, unit: str) -> None:
+    assert int(number * FACTORS[unit]) == parse_size(f"{number}{unit}")
+
+
+def test_a_number_that_no_float_holds_is_no_crash() -> None:
+    assert 10**400 == parse_size("1" + "0" * 400)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (1536, "1.5 KiB"),
+        (16 * 2**20, "16.0 MiB"),
+        (2**30, "1.0 GiB"),
+        (2**40, "1.0 TiB"),
+        (5000 * 2**40, "5000.0 TiB"),
+    ],
+)
+def test_sizes_are_shown_in_the_largest_unit(count: int, text: str) -> None:
+    assert text == show_size(count)
+
+
+@given(st.integers(0, 2**50))
+def test_what_is_shown_is_right_to_one_decimal(count: int) -> None:
+    shown = show_size(count)
+    unit = FACTORS[shown.split()[1]]
+    assert abs(parse_size(shown) - count) <= 0.05 * unit + 1

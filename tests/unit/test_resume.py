@@ -1,0 +1,171 @@
+"""The decisions of the resume protocol, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storagekit._metadata import SOURCE, TOKEN
+from storagekit._plan import Plan
+from storagekit._record import Record, StoredRecord
+from storagekit._resume import (
+    Candidate,
+    Request,
+    adoptable,
+    choose,
+    differing,
+    kept_parts,
+    overtaken,
+    proof,
+    split,
+    stale,
+)
+from storagekit._source import Identity
+from storagekit.types import ObjectInfo, Part
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
+STRONG = Identity("mine", "a file", strong=True)
+WEAK = replace(STRONG, strong=False)
+RECORD = Record("b", "k", "U1", "t1", "mine", "a file", 25, 10, "text/plain", "m1", {}, None)
+
+
+def stored(token: str = "t1", **fields: object) -> StoredRecord:
+    record = replace(RECORD, token=token, **fields)  # type: ignore[arg-type]  # fields of a record, by name
+    return StoredRecord(record, f"{token}.json", NOON)
+
+
+def parts(*sizes: int, modified: datetime | None = None) -> dict[int, Part]:
+    return {number: Part(number, size, f"e{number}", modified=modified) for number, size in enumerate(sizes, start=1)}
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (Request(STRONG, None, None), True),
+        (Request(STRONG, "text/plain", None), True),
+        (Request(STRONG, None, "m1"), True),
+        (Request(STRONG, "text/plain", "m1"), True),
+        (Request(STRONG, "text/html", None), False),
+        (Request(STRONG, None, "m2"), False),
+        (Request(STRONG, "text/html", "m1"), False),
+        (Request(WEAK, None, None), False),
+        (Request(replace(STRONG, digest="other"), None, None), False),
+        (Request(replace(STRONG, shown="renamed"), None, None), True),
+    ],
+)
+def test_only_an_upload_of_this_very_source_is_adopted(request_: Request, *, expected: bool) -> None:
+    assert expected == adoptable(RECORD, request_)
+
+
+def test_a_guessed_content_type_is_adopted_and_a_given_one_is_not() -> None:
+    guessed = replace(RECORD, content_type=None)
+    assert adoptable(guessed, Request(STRONG, None, None))
+    assert not adoptable(guessed, Request(STRONG, "text/plain", None))
+
+
+def test_records_of_other_sources_are_told_apart_from_mine_with_other_options() -> None:
+    mine, other, differently = stored("t1"), stored("t2", identity="other"), stored("t3", content_type="text/html")
+    expected = ([mine], [other])
+    assert expected == split([mine, other, differently], Request(STRONG, "text/plain", None))
+
+
+def test_parts_of_another_size_or_number_are_not_kept() -> None:
+    listed = {number: Part(number, size, "e") for number, size in {0: 10, 1: 10, 2: 9, 3: 5, 4: 10}.items()}
+    assert [1, 3] == list(kept_parts(Plan(25, 10), listed))
+
+
+@given(st.integers(0, 60), st.integers(1, 20), st.dictionaries(st.integers(-2, 70), st.integers(0, 20)))
+def test_kept_parts_are_exactly_those_of_the_plan(size: int, part_size: int, listed: Mapping[int, int]) -> None:
+    plan = Plan(size, part_size)
+    kept = kept_parts(plan, {number: Part(number, length, "e") for number, length in listed.items()})
+    planned = {span.number: span.length for span in plan.spans()}
+    assert {number: length for number, length in listed.items() if planned.get(number) == length} == {
+        number: part.size for number, part in kept.items()
+    }
+
+
+def test_the_upload_with_the_most_usable_bytes_is_chosen() -> None:
+    little = Candidate(stored("t1"), parts(10))
+    much = Candidate(stored("t2"), parts(10, 10))
+    unusable = Candidate(stored("t3"), parts(11, 11, 11))
+    assert much is choose([little, much, unusable])
+
+
+def test_of_equals_the_oldest_is_chosen_by_everybody() -> None:
+    first, second = Candidate(stored("t1"), parts(10)), Candidate(stored("t2"), parts(10))
+    assert first is choose([first, second])
+
+
+def test_without_candidates_nothing_is_chosen() -> None:
+    assert choose([]) is None
+
+
+@pytest.mark.parametrize(
+    ("size", "metadata", "identity", "expected"),
+    [
+        (25, {TOKEN: "t1", SOURCE: "mine"}, STRONG, "head"),
+        (25, {TOKEN: "t1"}, WEAK, "head"),
+        (25, {TOKEN: "t2", SOURCE: "mine"}, STRONG, "source"),
+        (25, {TOKEN: "t2", SOURCE: "mine"}, WEAK, None),
+        (25, {TOKEN: "t2", SOURCE: "other"}, STRONG, None),
+        (25, {}, STRONG, None),
+        (24, {TOKEN: "t1", SOURCE: "mine"}, STRONG, None),
+    ],
+)
+def test_an_upload_is_done_when_the_object_says_so(
+    size: int, metadata: dict[str, str], identity: Identity, expected: str | None
+) -> None:
+    assert expected == proof(ObjectInfo("k", size, "e", metadata=metadata), "t1", identity, 25)
+
+
+def test_no_object_proves_nothing() -> None:
+    assert proof(None, "t1", STRONG, 25) is None
+
+
+@pytest.mark.parametrize(
+    ("previous", "now", "expected"), [(None, None, False), (None, "e", True), ("e", None, True), ("e", "e", False)]
+)
+def test_another_object_at_the_key_is_noticed(previous: str | None, now: str | None, *, expected: bool) -> None:
+    info = ObjectInfo("k", 1, now) if now else None
+    assert expected == overtaken(replace(RECORD, previous_etag=previous), info)
+
+
+@pytest.mark.parametrize(
+    ("begun", "last_part", "now", "expected"),
+    [
+        (0, None, 25, True),
+        (0, None, 24, False),
+        (0, None, 23, False),
+        (0, 2, 25, False),
+        (0, 2, 27, True),
+        (None, 2, 27, True),
+        (None, None, 99, False),
+        (0, None, None, False),
+    ],
+)
+def test_an_upload_without_a_part_for_a_day_is_stale(
+    begun: int | None, last_part: int | None, now: int | None, *, expected: bool
+) -> None:
+    begun_at, part_at, now_at = (None if hours is None else NOON + timedelta(hours=hours) for hours in (begun, last_part, now))
+    record = replace(stored(), modified=begun_at)
+    assert expected == stale(record, parts(10, modified=part_at), now_at)
+
+
+@pytest.mark.parametrize(
+    ("listed", "numbers"),
+    [
+        (parts(10, 10), []),
+        (parts(10, 10, 10), []),
+        (parts(10), [2]),
+        (parts(9, 10), [1]),
+        ({1: Part(1, 10, "else"), 2: Part(2, 10, "e2")}, [1]),
+        ({}, [1, 2]),
+    ],
+)
+def test_parts_that_are_listed_otherwise_are_named(listed: dict[int, Part], numbers: Sequence[int]) -> None:
+    assert numbers == differing(parts(10, 10), listed)
