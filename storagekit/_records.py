@@ -15,7 +15,13 @@ from typing import Protocol
 
 from storagekit._record import Record, StoredRecord, name_for, parse, prefix_for
 from storagekit._store import Store
-from storagekit.errors import ConfigurationError, ObjectNotFoundError, PermissionDeniedError, RequestRefusedError
+from storagekit.errors import (
+    ConfigurationError,
+    CredentialsError,
+    ObjectNotFoundError,
+    PermissionDeniedError,
+    RequestRefusedError,
+)
 
 _MOST_BYTES = 256 * 1024  # a record has about 1 KiB; metadata is limited to 2 to 8 KiB by the services
 
@@ -130,6 +136,8 @@ class AutoRecords:
         """Write to the bucket, or say in one line that it went to this machine."""
         try:
             return self.bucket.save(record)
+        except CredentialsError:
+            raise  # would fail for the data as well
         except (PermissionDeniedError, RequestRefusedError) as error:
             stored = self.local.save(record)
             self.note(f"the service refused the upload record ({error.message}): resumable from this machine only")

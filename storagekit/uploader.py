@@ -149,7 +149,7 @@ class StreamingUploader:
                 bucket=bucket,
                 key=key,
                 request=request,
-                content_type=content_type or opened.content_type or mimetypes.guess_type(key)[0],
+                content_type=content_type or guess_content_type(key, opened.content_type),
                 metadata=stored_metadata,
                 part_size=self._choose_part_size(part_size),
                 workers=self._workers,
@@ -217,6 +217,14 @@ class StreamingUploader:
             abandon(replace(job, store=self._store), session.record)  # job.store is stopped with the job
         elif isinstance(error, StorageError):
             error.advise(_KEPT)
+
+
+def guess_content_type(key: str, said: str | None) -> str | None:
+    """Return what the source says of its type, unless that is nothing in particular, or what the key's name says."""
+    if said and said not in ("application/octet-stream", "binary/octet-stream"):
+        return said
+    kind, encoding = mimetypes.guess_type(key)
+    return (f"application/{encoding}" if encoding else kind) or said
 
 
 def as_source(

@@ -69,22 +69,21 @@ def upload_id(response: BaseHTTPResponse) -> str:
 def object_page(response: BaseHTTPResponse, delimiter: str, limit: int) -> ObjectPage:
     """Return a page of ListObjectsV2. Its token says where the next one starts, for :func:`place` to read.
 
-    It is the service's own, with two exceptions, both for MinIO. A full page may be said to be the last when it is
-    not: with one key per page and a key for a prefix, or when the page began after a key in a "folder". So a full
-    page always has a successor, if an empty one. And a page that ends in a common prefix is answered with itself
-    for ever where the delimiter is not a slash; there the next one starts behind all that the prefix holds.
+    It is the service's own, with two exceptions, both for MinIO. It may call a full page the last when it is not: one
+    key per page and a key for a prefix, or a page that began after a key below a slash. So a full page always has a
+    successor, if an empty one. And a page that ends in a common prefix is followed by itself, for ever, where the
+    delimiter is no slash: there the next page starts behind all that the prefix holds.
     """
     root = _document(response)
     objects = tuple(_object(root, each) for each in _xml.children(root, "Contents"))
     prefixes = tuple(_xml.key(root, each, "Prefix") for each in _xml.children(root, "CommonPrefixes"))
-    token = _next(root, _xml.text(root, "NextContinuationToken"))
     last = max([info.key for info in objects[-1:]] + list(prefixes[-1:]), default="")
-    if last and last in prefixes and (delimiter != "/" or token is None):
-        last += _LAST_CHARACTER
-    if token and (delimiter in ("", "/") or not last.endswith(_LAST_CHARACTER)):
+    token = _next(root, _xml.text(root, "NextContinuationToken"))
+    if token and (delimiter == "/" or last not in prefixes):
         return ObjectPage(objects, prefixes, f"{_SERVICE}{token}")
-    full = len(objects) + len(prefixes) >= limit
-    return ObjectPage(objects, prefixes, f"{_AFTER}{last}" if token or full else None)
+    if not token and len(objects) + len(prefixes) < limit:
+        return ObjectPage(objects, prefixes)
+    return ObjectPage(objects, prefixes, f"{_AFTER}{last}{_LAST_CHARACTER if last in prefixes else ''}")
 
 
 def place(token: str | None, start_after: str) -> dict[str, str]:

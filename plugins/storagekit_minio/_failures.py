@@ -52,6 +52,7 @@ _VENDOR: dict[str, Code] = {
     "InvalidBucketName": Code.INVALID_NAME,
     "InvalidObjectName": Code.INVALID_NAME,
     "XMinioInvalidObjectName": Code.INVALID_NAME,
+    "XMinioInvalidResourceName": Code.INVALID_NAME,
     "KeyTooLongError": Code.INVALID_NAME,
     "PermanentRedirect": Code.WRONG_ENDPOINT,
     "TemporaryRedirect": Code.WRONG_ENDPOINT,

@@ -211,7 +211,7 @@ class MinioDriver:
         try:
             self._client.request("DELETE", upload.bucket, upload.key, query={"uploadId": upload.id})
         except S3Error as error:
-            if classify(error).code not in (Code.UPLOAD_GONE, Code.NOT_FOUND):
+            if not _is_gone(classify(error)):
                 raise
 
     # --- buckets, URLs, the rest --------------------------------------------------------------------------------------
@@ -302,11 +302,16 @@ def _upload_markers(token: str | None) -> dict[str, str]:
 
 @contextmanager
 def _of_upload() -> Iterator[None]:
-    """Inside, an object that does not exist is an upload that does not: Ceph and Swift say NoSuchKey for it."""
+    """Inside, an upload that is not there is UPLOAD_GONE, whatever the service calls it."""
     try:
         yield
     except (S3Error, DriverError) as error:
         failure = classify(error)
-        if failure.code is not Code.NOT_FOUND:
+        if not _is_gone(failure):
             raise
         raise DriverError(replace(failure, code=Code.UPLOAD_GONE)) from error
+
+
+def _is_gone(failure: Failure) -> bool:
+    """Ceph and Swift say NoSuchKey for some absent uploads; MinIO refuses an id that looks like a path."""
+    return failure.code in (Code.UPLOAD_GONE, Code.NOT_FOUND) or failure.vendor_code == "XMinioInvalidResourceName"

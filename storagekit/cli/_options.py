@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,8 @@ import typer
 from storagekit.cli._uri import Remote
 from storagekit.client import StorageClient
 from storagekit.errors import ConfigurationError
+
+_QUERY = re.compile(r"\?[^\s'\")]+")
 
 Endpoint = Annotated[
     str | None, typer.Option("--endpoint-url", metavar="URL", help="Host, host:port or URL of the service.")
@@ -28,13 +31,26 @@ def open_client(remote: Remote, endpoint: str | None, region: str | None, log_le
     return StorageClient(remote.backend, remote.bucket or None, endpoint=endpoint, **more)
 
 
+class _Redacting(logging.Formatter):
+    """Cuts the query off every URL: tracebacks of HTTP libraries show signed ones whole."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _QUERY.sub("?...", super().format(record))
+
+
 def set_log_level(name: str) -> None:
-    """Send log lines of at least this level to standard error. Raises ConfigurationError."""
-    level = logging.getLevelNamesMapping().get(name.upper()) if hasattr(logging, "getLevelNamesMapping") else None
-    level = level if level is not None else getattr(logging, name.upper(), None)
+    """Send storagekit's log lines of at least this level to standard error; not urllib3's, which show signed URLs.
+
+    Raises ConfigurationError for a level that does not exist.
+    """
+    level = logging.getLevelName(name.upper())
     if not isinstance(level, int):
         raise ConfigurationError(f"unknown log level {name!r}", hint="Use debug, info, warning or error")
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Redacting("%(levelname)s %(name)s: %(message)s"))
+    log = logging.getLogger("storagekit")
+    log.handlers[:] = [handler]
+    log.setLevel(level)
 
 
 def need_key(remote: Remote) -> Remote:

@@ -62,8 +62,8 @@ class Output:
         logging.getLogger("storagekit").debug("failed", exc_info=error)
         if self.as_json:
             self.event("error", exit_code=code, **_facts_of(error))
-        elif not isinstance(error, KeyboardInterrupt):
-            print(f"error: {error}", file=sys.stderr)
+        else:
+            print("interrupted" if isinstance(error, KeyboardInterrupt) else f"error: {error}", file=sys.stderr)
 
     @contextmanager
     def progress(self, label: str) -> Iterator[_Meter]:

@@ -121,13 +121,13 @@ class Sender:
     target: Target
     homes: Path
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str, python: Sequence[str] = ("-m", "storagekit")) -> subprocess.Popen[bytes]:
         home = self.homes / uuid.uuid4().hex
         home.mkdir(parents=True)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "MINIO_", "STORAGE"))}
         return subprocess.Popen(
-            [sys.executable, "-m", "storagekit", *arguments],
-            env={**kept, "HOME": str(home), **self.target.environment, **environment},
+            [sys.executable, *python, *arguments],
+            env={**kept, "HOME": str(home), **self.target.environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,

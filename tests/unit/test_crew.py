@@ -76,7 +76,7 @@ def test_a_part_that_works_begins_the_row_again() -> None:
 
 
 def test_the_first_error_wins() -> None:
-    with pytest.raises(ServiceError, match="part 2$"):
+    with pytest.raises(ServiceError, match=r"part 2$"):
         run(failing([], 2, 5, 7))
 
 
@@ -131,8 +131,8 @@ def test_a_cancelled_crew_ends_without_the_rest(at: int) -> None:
     assert list(range(1, at + 1)) == calls
 
 
-def interrupted(end: Callable[[], object]) -> float:
-    """Interrupt the thread that waits for one worker, which then waits for ``end``; return the seconds it took."""
+def interrupted(end: Callable[[Cancel], object]) -> float:
+    """Interrupt the thread that waits for one worker, which then does ``end``; return the seconds it took."""
     stop = Cancel()
     crew: Crew[None]
 
@@ -140,7 +140,7 @@ def interrupted(end: Callable[[], object]) -> float:
         while not crew._running:  # until the main thread waits for us
             threading.Event().wait(0.001)
         _thread.interrupt_main()
-        end()
+        end(stop)
 
     crew = Crew(SPANS, work, stop)
     began = time.monotonic()
@@ -151,10 +151,10 @@ def interrupted(end: Callable[[], object]) -> float:
 
 
 def test_an_interrupt_of_the_waiting_thread_stops_the_workers_and_passes() -> None:
-    assert interrupted(lambda: None) < 1.0
+    assert interrupted(lambda stop: stop.wait(10)) < 1.0
 
 
 def test_an_interrupt_waits_for_a_worker_that_hangs_but_not_for_long() -> None:
     hangs = threading.Event()
-    assert 1.0 < interrupted(lambda: hangs.wait(30)) < 3.0
+    assert 1.0 < interrupted(lambda stop: hangs.wait(30)) < 3.0
     hangs.set()

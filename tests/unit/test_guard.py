@@ -35,7 +35,9 @@ def unknown(error: BaseException) -> Failure:
     return Failure(Code.UNKNOWN, "never seen")
 
 
-def guard(clock: FakeClock, meaning: Callable[[BaseException], Failure] = unknown, cancel: Cancel | None = None) -> Guard:
+def guard(
+    clock: FakeClock, meaning: Callable[[BaseException], Failure] = unknown, cancel: Cancel | None = None
+) -> Guard:
     return Guard("minio", meaning, POLICY, clock, cancel or Cancel())
 
 

@@ -197,7 +197,8 @@ def test_a_status_has_a_meaning(status: int, code: Code) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wait", "seconds"), [("0", 0.0), ("120", 120.0), ("", None), ("-1", None), ("1.5", None), ("soon", None), (NOON, None)]
+    ("wait", "seconds"),
+    [("0", 0.0), ("120", 120.0), ("", None), ("-1", None), ("1.5", None), ("soon", None), (NOON, None)],
 )
 def test_retry_after_is_read_in_seconds_or_not_at_all(wait: str, seconds: float | None) -> None:
     assert seconds == status_failure(503, {"Retry-After": wait}, URL).retry_after_s

@@ -39,7 +39,12 @@ def test_nobody_has_to_listen() -> None:
 def test_threads_are_counted_exactly_and_told_in_turn() -> None:
     seen: list[int] = []
     meter = Meter(Progress(0, None), lambda progress: seen.append(progress.done))
-    threads = [threading.Thread(target=lambda: [meter.add(1) for _ in range(500)]) for _ in range(4)]
+
+    def count() -> None:
+        for _ in range(500):
+            meter.add(1)
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

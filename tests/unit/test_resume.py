@@ -151,9 +151,10 @@ def test_another_object_at_the_key_is_noticed(previous: str | None, now: str | N
 def test_an_upload_without_a_part_for_a_day_is_stale(
     begun: int | None, last_part: int | None, now: int | None, *, expected: bool
 ) -> None:
-    begun_at, part_at, now_at = (None if hours is None else NOON + timedelta(hours=hours) for hours in (begun, last_part, now))
-    record = replace(stored(), modified=begun_at)
-    assert expected == stale(record, parts(10, modified=part_at), now_at)
+    def at(hours: int | None) -> datetime | None:
+        return None if hours is None else NOON + timedelta(hours=hours)
+
+    assert expected == stale(replace(stored(), modified=at(begun)), parts(10, modified=at(last_part)), at(now))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ every = pytest.mark.parametrize("result", [UPLOADED, DOWNLOADED, INFO])
 
 @every
 def test_a_result_answers_like_a_dictionary(result: Answers) -> None:
-    assert {name: getattr(result, name) for name in result.keys()} == dict(result)
+    assert {name: getattr(result, name) for name in result} == dict(result)
     assert list(result) == result.keys()
 
 

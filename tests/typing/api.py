@@ -1,0 +1,149 @@
+"""Typed uses of the public API: never run, checked by ``mypy --strict``. What is wrong here is wrong for users."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from typing_extensions import assert_type
+
+from storagekit import (
+    DownloadResult,
+    ObjectInfo,
+    Progress,
+    RetryPolicy,
+    StorageClient,
+    StorageError,
+    StreamingUploader,
+    UploadResult,
+    __version__,
+    hookimpl,
+)
+from storagekit._clock import Cancel
+from storagekit.driver import Driver, DriverSpec, Limits, Setting
+from storagekit.drivers.memory import MemoryDriver
+from storagekit.errors import ConfigurationError, NotFoundError, ServiceError
+from storagekit.types import DeleteFailure, ObjectPage, PartReceipt
+
+
+def making(environment: Mapping[str, str], driver: Driver) -> None:
+    assert_type(StorageClient(), StorageClient)
+    StorageClient("minio", "data", endpoint="localhost:9000", access_key="a", secret_key="s", region=None)
+    StorageClient(backend="local", root="/data", part_size=16 * 1024**2, workers=8, memory=2**28, checkpoint="local")
+    StorageClient(driver=driver, environment=environment, retry=RetryPolicy(attempts=3, deadline_s=10.0))
+    with StorageClient("memory", bucket="data") as client:
+        assert_type(client, StorageClient)
+        assert_type(client.backend, str)
+        assert_type(client.bucket, str | None)
+        assert_type(client.uploader, StreamingUploader)
+    assert_type(__version__, str)
+
+
+def writing(client: StorageClient) -> None:
+    lines: list[str] = []
+    bars: list[Progress] = []
+    assert_type(client.upload_url("https://host/a.tar", key="raw/a.tar"), UploadResult)
+    client.upload_url("https://host/a.tar", "a", bucket="b", headers={"Authorization": "x"}, on_progress=bars.append)
+    assert_type(client.upload_file(Path("a.tar")), UploadResult)
+    assert_type(client.upload_file("a.tar", "raw/a.tar", metadata={"owner": "me"}, restart=True), UploadResult)
+    assert_type(client.put_object("k", b"data", content_type="text/plain"), UploadResult)
+    client.put_object("k", memoryview(b"data"))
+    client.put_object("k", bytearray(b"data"))
+    assert_type(client.delete_object("k"), None)
+    assert_type(client.delete_objects(iter(["a", "b"])), list[DeleteFailure])
+    assert_type(client.create_bucket("b"), None)
+    stop = Cancel()
+    threading.Timer(10, stop.set)
+    client.uploader.upload("https://host/a", "b", "k", on_note=lines.append, on_progress=bars.append, cancel=stop)
+
+
+def reading(client: StorageClient) -> None:
+    info = client.head_object("k", bucket="b")
+    assert_type(info, ObjectInfo)
+    assert_type(info.modified, datetime | None)
+    assert_type(info.metadata, Mapping[str, str])
+    assert_type(client.object_exists("k"), bool)
+    assert_type(client.get_object("k"), bytes)
+    assert_type(client.iter_bytes("k"), Iterator[memoryview])
+    assert_type(client.download_file("k", Path("k")), DownloadResult)
+    assert_type(client.iter_objects("raw/"), Iterator[ObjectInfo])
+    assert_type(client.iter_pages("raw/", delimiter="/"), Iterator[ObjectPage])
+    assert_type(client.list_buckets(), list[str])
+    assert_type(client.bucket_exists(), bool)
+    assert_type([found.key for found in client.iter_objects()], list[str])
+
+
+def results(result: UploadResult) -> None:
+    assert_type(result.size, int)
+    assert_type(result.superseded_by, str | None)
+    assert_type(result.receipt, tuple[PartReceipt, ...])
+    assert_type(result.notes, tuple[str, ...])
+    assert_type(result.keys(), list[str])
+    size: int = result["size"]
+    etag: str = result["etag"]
+    print(size, etag, dict(result), {**result})
+
+
+def failing(client: StorageClient) -> None:
+    try:
+        client.get_object("k")
+    except NotFoundError as error:
+        assert_type(error.message, str)
+        assert_type(error.context.bucket, str | None)
+    except ServiceError as error:
+        assert_type(error.context.attempts, int)
+        assert_type(error.hint, str | None)
+    except StorageError as error:
+        error.advise("Run again")
+    except (FileNotFoundError, PermissionError, ConnectionError):
+        pass
+
+
+def uploading(driver: Driver) -> None:
+    uploader = StreamingUploader(driver, backend="mine", part_size=None, workers=4, state_directory=Path("state"))
+    for source in (b"data", "a.tar", "https://host/a.tar", Path("a.tar")):
+        assert_type(uploader.upload(source, "bucket", "key"), UploadResult)
+
+
+def listening() -> Callable[[Progress], None]:
+    def show(progress: Progress) -> None:
+        assert_type(progress.done, int)
+        assert_type(progress.total, int | None)
+        print(f"{progress.done} of {progress.total or '?'}, {progress.workers} workers")
+
+    return show
+
+
+def make(settings: Mapping[str, str]) -> Driver:
+    driver: Driver = MemoryDriver(Limits(min_part=1))
+    return driver
+
+
+@hookimpl
+def storagekit_drivers() -> Iterable[DriverSpec]:
+    return [DriverSpec("mine", "My own", make, aliases=("my",), settings=(Setting("root", ("MY_ROOT",), secret=True),))]
+
+
+def plugging_in() -> None:
+    drivers: Callable[[], Iterable[DriverSpec]] = storagekit_drivers
+    specs: Sequence[DriverSpec] = list(drivers())
+    print(specs)
+
+
+def mistakes(client: StorageClient, result: UploadResult, info: ObjectInfo) -> None:
+    """Each of these is an error to a type checker; an ignore that is not needed is one too."""
+    client.upload_url(b"https://host/a", "k")  # type: ignore[arg-type]
+    client.upload_url("https://host/a")  # type: ignore[call-arg]
+    client.put_object("k", "text")  # type: ignore[arg-type]
+    client.put_object("k", b"data", metadata={"a": 1})  # type: ignore[dict-item]
+    client.upload_file("a", on_progress=lambda: None)  # type: ignore[arg-type, misc]
+    client.delete_objects(1)  # type: ignore[arg-type]
+    client.upload_files("a")  # type: ignore[attr-defined]
+    StorageClient("minio", access_key=1)  # type: ignore[arg-type]
+    StorageClient(workers="4")  # type: ignore[arg-type]
+    StreamingUploader(client)  # type: ignore[arg-type]
+    ConfigurationError()  # type: ignore[call-arg]
+    result.size = 1  # type: ignore[misc]
+    info.metadata["a"] = "b"  # type: ignore[index]
