@@ -165,7 +165,11 @@ class Client(Minio):
         )
 
     def close(self) -> None:
-        """Close the pooled connections."""
+        """Close the pooled connections now; ``clear`` alone leaves that to the garbage collector."""
+        for key in self._http.pools.keys():  # noqa: SIM118  # urllib3's container cannot be iterated
+            pool = self._http.pools.get(key)
+            if pool is not None:
+                pool.close()
         self._http.clear()
 
     def _build_headers(

@@ -171,7 +171,7 @@ def _of_tls(error: ssl.SSLError) -> Failure:
         return Failure(Code.REFUSED, f"{detail}; name its authority with SSL_CERT_FILE or ca_file")
     if any(words in said for words in _NOT_TLS):
         return Failure(Code.REFUSED, "the service does not speak TLS at this port; write http:// before the endpoint")
-    return Failure(Code.NETWORK, f"the TLS connection broke: {error.reason or type(error).__name__}")
+    return Failure(Code.NETWORK, f"the TLS connection broke: {type(error).__name__}")
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -7,7 +7,7 @@ imported and raises ConfigurationError, which names the setting and the variable
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -37,6 +37,7 @@ SETTINGS = (
     Setting("min_part", help="smallest part but the last, bytes, default 5 MiB"),
     Setting("max_part", help="largest part, bytes, default 5 GiB"),
     Setting("max_parts", help="parts of one upload, default 10,000; Swift allows 1,000 unless it is set up otherwise"),
+    Setting("max_key_bytes", help="longest key, default 1,024; 975 on Swift, which adds an upload's id to its name"),
     Setting("sparse_complete", help="false where a complete must name every part that was sent (Ceph RGW, rclone)"),
 )
 
@@ -118,6 +119,7 @@ def _limits(given: Mapping[str, str], address: str) -> Limits:
         min_part=_optional(given, "min_part", _count, Limits.min_part),
         max_part=_optional(given, "max_part", _count, Limits.max_part),
         max_parts=_optional(given, "max_parts", _count, Limits.max_parts),
+        max_key_bytes=_optional(given, "max_key_bytes", _count, Limits.max_key_bytes),
         sparse_complete=_optional(given, "sparse_complete", _boolean, default=True),
     )
     host = address.partition(":")[0].lower()
@@ -131,15 +133,8 @@ def _as_minio(limits: Limits) -> Limits:
     It drops an unfinished upload 24 h after its initiation (api.stale_uploads_expiry), whatever was sent meanwhile,
     and finds uploads by the hash of the whole key, so that a listing by any shorter prefix is empty.
     """
-    return Limits(
-        min_part=limits.min_part,
-        max_part=limits.max_part,
-        max_parts=limits.max_parts,
-        sparse_complete=limits.sparse_complete,
-        max_segment_bytes=255,
-        empty_segments=False,
-        upload_expiry_s=86_400.0,
-        exact_upload_listing=True,
+    return replace(
+        limits, max_segment_bytes=255, empty_segments=False, upload_expiry_s=86_400.0, exact_upload_listing=True
     )
 
 

@@ -249,9 +249,16 @@ class MinioDriver:
         query: dict[str, Any] = {}
         if operation == "PUT_PART":
             query = {"partNumber": str(options["part_number"]), "uploadId": options["upload_id"]}
-        return self._client.get_presigned_url(
-            method=_PRESIGNED[operation], bucket_name=bucket, object_name=key, expires=expires, extra_query_params=query
-        )
+        try:
+            return self._client.get_presigned_url(
+                method=_PRESIGNED[operation],
+                bucket_name=bucket,
+                object_name=key,
+                expires=expires,
+                extra_query_params=query,
+            )
+        except ValueError as error:  # the SDK's own rules for names: what it refuses no server has
+            raise DriverError(Failure(Code.INVALID_NAME, str(error))) from error
 
     def classify(self, error: BaseException) -> Failure:
         """Say what an exception of this driver means."""

@@ -23,7 +23,7 @@ import typer
 from storagekit.cli._exit import command
 from storagekit.cli._units import parse_size, show_size
 from storagekit.errors import ConfigurationError, IntegrityError, ServiceError
-from storagekit.testing.http_source import HTTPSource
+from storagekit.testing.http_source import SourceServer
 
 _PART = 4 * 1024**2
 _WORKERS = 4
@@ -71,7 +71,7 @@ class _Demo:
         bucket = self._root / "bucket-root" / "datasets"
         bucket.mkdir(parents=True, exist_ok=True)
         self._say(f"made a file of {show_size(self._total)} with random bytes, SHA-256 {digest[:16]}...")
-        with HTTPSource(file, rate=self._rate) as source:
+        with SourceServer(file, rate=self._rate) as source:
             self._say(f"serving it at {source.url} with {self._rate / 1e6:.0f} MB/s, and counting what is served")
             self._say(f"streaming it to local://datasets/{_KEY}: {_WORKERS} workers, parts of {show_size(_PART)}")
             self._kill_half_way(source)
@@ -91,7 +91,7 @@ class _Demo:
         self._line += 1
         print(f"{self._line:>2}. {text}", flush=True)
 
-    def _start(self, source: HTTPSource) -> subprocess.Popen[bytes]:
+    def _start(self, source: SourceServer) -> subprocess.Popen[bytes]:
         arguments = ["--part-size", str(_PART), "--workers", str(_WORKERS), "--quiet"]
         return subprocess.Popen(  # noqa: S603  # our own command with our own arguments
             [sys.executable, "-m", "storagekit", "cp", source.url, f"local://datasets/{_KEY}", *arguments],
@@ -99,7 +99,7 @@ class _Demo:
             start_new_session=True,
         )
 
-    def _kill_half_way(self, source: HTTPSource) -> None:
+    def _kill_half_way(self, source: SourceServer) -> None:
         reached = threading.Event()
         source.when_served(self._total // 2, reached.set)
         process = self._start(source)
@@ -110,7 +110,7 @@ class _Demo:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def _finish(self, source: HTTPSource) -> None:
+    def _finish(self, source: SourceServer) -> None:
         code = self._start(source).wait()
         if code != 0:
             raise ServiceError(f"the second run ended with exit code {code}")

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from storagekit.driver import Code
 from storagekit.testing._conformance_base import PLAIN, Harness, drain, failure, pattern
-from storagekit.types import Part
+from storagekit.types import Part, WriteOptions
 
 T = TypeVar("T")
 
@@ -72,6 +72,21 @@ class RaceTests:
         harness.driver.complete_upload(upload, parts)
         harness.holds("key", b"".join(data.values()))
 
+    def test_a_part_does_not_wait_for_another(self, harness: Harness) -> None:
+        upload, data = harness.begin("key"), [pattern(harness.part, seed) for seed in (1, 2)]
+        gate = Gate(2000)
+        with ThreadPoolExecutor(1) as pool:
+            slow = pool.submit(partial(harness.send, upload, 1, data[0], step=2000, hook=gate))
+            try:
+                gate.wait()
+                quick = harness.send(upload, 2, data[1])
+                assert [part.number for part in harness.driver.list_parts(upload).parts] == [2]
+            finally:
+                gate.open()
+            parts = [slow.result(PATIENCE), quick]
+        harness.driver.complete_upload(upload, parts)
+        harness.holds("key", b"".join(data))
+
     def test_two_threads_send_one_number(self, harness: Harness) -> None:
         for turn in range(5):
             upload = harness.begin("key")
@@ -122,6 +137,24 @@ class RaceTests:
 
         assert min(looks) >= 10
         assert seen <= etags.keys()
+
+    def test_labels_are_those_of_the_object(self, harness: Harness) -> None:
+        done = threading.Event()
+
+        def overwrite() -> None:
+            try:
+                for turn in range(100):
+                    harness.put("key", bytes(turn % 4), WriteOptions(metadata={"size": str(turn % 4)}))
+            finally:
+                done.set()
+
+        def look() -> None:
+            while not done.is_set():
+                info = harness.head("key")
+                assert dict(info.metadata) == {"size": str(info.size)}
+
+        harness.put("key", b"", WriteOptions(metadata={"size": "0"}))
+        together([overwrite, look, look])
 
     def test_a_put_shows_nothing_before_its_end(self, harness: Harness) -> None:
         harness.put("key", b"old")

@@ -84,6 +84,38 @@ def test_short_part_in_the_middle(harness: Harness) -> None:
     harness.holds(KEY, pattern(PART, 1) + b"short" + pattern(PART, 3))
 
 
+def test_a_part_that_is_too_long_stays_out_of_the_next_one(harness: Harness) -> None:
+    upload = begin(harness)
+    parts = [harness.send(upload, 2, pattern(PART, 2))]
+    body = BytesBody(pattern(PART + 100, 1), lie_size=PART, step=PART)
+    harness.refuses(Code.INTEGRITY, harness.driver.put_part, upload, 1, body)
+    harness.driver.complete_upload(upload, parts)
+    harness.holds(KEY, pattern(PART, 2))
+
+
+def test_aborted_while_its_complete_copies(harness: Harness, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload, set_time = begin(harness, 1, 2), os.utime
+
+    def abort(fd: int, ns: tuple[int, int]) -> None:
+        harness.driver.abort_upload(upload)
+        set_time(fd, ns=ns)
+
+    monkeypatch.setattr(os, "utime", abort)  # what a complete calls when it has copied and is about to publish
+    parts = harness.driver.list_parts(upload).parts[1:]
+    harness.refuses(Code.UPLOAD_GONE, harness.driver.complete_upload, upload, parts)
+    assert tree(home) == set()
+
+
+def test_etags_never_come_again(harness: Harness) -> None:
+    """Not even where a file gets the inode of one that was deleted a moment ago and has its size."""
+    etags = set()
+    for turn in range(200):
+        etags.add(harness.put("key", b"%03d" % turn).etag)
+        if turn % 2:
+            harness.driver.delete("bucket", "key")
+    assert len(etags) == 200
+
+
 def test_parts_behind_the_end_are_cut_off(harness: Harness) -> None:
     upload = begin(harness, 1, 2, 3)
     harness.send(upload, 3, b"")

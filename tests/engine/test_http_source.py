@@ -19,8 +19,7 @@ from storagekit.errors import (
     UnsupportedSourceError,
 )
 from storagekit.testing.faults import FakeClock, fault
-from storagekit.testing.http_source import Behaviour
-from storagekit.testing.http_source import HTTPSource as Server
+from storagekit.testing.http_source import Behaviour, SourceServer
 from tests.engine.conftest import BUCKET, Service
 
 MIB = 1024**2
@@ -28,7 +27,7 @@ DATA = os.urandom(5 * MIB + 17)
 OPTIONS = {"part_size": MIB, "workers": 3}
 
 
-def source(server: Server, path: str = "") -> HTTPSource:
+def source(server: SourceServer, path: str = "") -> HTTPSource:
     return HTTPSource(server.url + path, policy=RetryPolicy(attempts=4), clock=FakeClock())
 
 
@@ -38,7 +37,7 @@ def published(service: Service) -> bool:
 
 @pytest.mark.parametrize("size", [0, 1, MIB, 2 * MIB, 5 * MIB + 17])
 def test_a_url_arrives_whole_and_is_read_once(service: Service, size: int) -> None:
-    with Server(DATA[:size]) as server:
+    with SourceServer(DATA[:size]) as server:
         result = service.upload(source(server), uploader=OPTIONS)
 
         assert DATA[:size] == service.content()
@@ -48,7 +47,7 @@ def test_a_url_arrives_whole_and_is_read_once(service: Service, size: int) -> No
 
 
 def test_parts_are_read_in_parallel_ranges_pinned_to_the_etag(service: Service) -> None:
-    with Server(DATA) as server:
+    with SourceServer(DATA) as server:
         service.upload(source(server), uploader=OPTIONS)
 
         ranged = [request for request in server.requests if request.range != "bytes=0-0"]
@@ -58,7 +57,7 @@ def test_parts_are_read_in_parallel_ranges_pinned_to_the_etag(service: Service) 
 
 
 def test_resume_fetches_only_the_missing_ranges(service: Service) -> None:
-    with Server(DATA) as server:
+    with SourceServer(DATA) as server:
         service.fails(lambda c: fault(Code.ACCESS_DENIED) if c.operation == "put_part" and c.number == 3 else None)
         with pytest.raises(PermissionDeniedError):
             service.upload(source(server), uploader={**OPTIONS, "workers": 1})
@@ -73,7 +72,7 @@ def test_resume_fetches_only_the_missing_ranges(service: Service) -> None:
 
 
 def test_an_etag_that_changed_between_runs_starts_afresh_and_is_named(service: Service) -> None:
-    with Server(DATA) as server:
+    with SourceServer(DATA) as server:
         service.fails(lambda c: fault(Code.ACCESS_DENIED) if c.operation == "put_part" and c.nth > 2 else None)
         with pytest.raises(PermissionDeniedError):
             service.upload(source(server), uploader=OPTIONS)
@@ -89,7 +88,7 @@ def test_an_etag_that_changed_between_runs_starts_afresh_and_is_named(service: S
 
 @pytest.mark.parametrize("after", [1, MIB, 3 * MIB, len(DATA) - 1])
 def test_a_change_during_the_run_is_an_error_and_publishes_nothing(service: Service, after: int) -> None:
-    with Server(DATA, behaviour=Behaviour(change_after=after)) as server:
+    with SourceServer(DATA, behaviour=Behaviour(change_after=after)) as server:
         with pytest.raises(SourceChangedError):
             service.upload(source(server), uploader=OPTIONS)
 
@@ -97,7 +96,7 @@ def test_a_change_during_the_run_is_an_error_and_publishes_nothing(service: Serv
 
 
 def test_a_change_after_the_last_range_is_still_caught(service: Service) -> None:
-    with Server(DATA) as server:
+    with SourceServer(DATA) as server:
         service.fails(lambda c: server.change() if c.operation == "put_part" and c.nth == 6 else None)
 
         with pytest.raises(SourceChangedError):
@@ -108,7 +107,7 @@ def test_a_change_after_the_last_range_is_still_caught(service: Service) -> None
 
 class TestPins:
     def test_a_server_that_refuses_etags_is_pinned_by_date(self, service: Service) -> None:
-        with Server(DATA, behaviour=Behaviour(refuse_etag=True)) as server:
+        with SourceServer(DATA, behaviour=Behaviour(refuse_etag=True)) as server:
             result = service.upload(source(server), uploader=OPTIONS)
 
             pinned = [request for request in server.requests if "if-range" in request.headers]
@@ -117,7 +116,7 @@ class TestPins:
         assert "head" == result.proof
 
     def test_without_an_etag_an_old_enough_date_is_a_strong_identity(self, service: Service) -> None:
-        with Server(DATA, behaviour=Behaviour(etag="none")) as server:
+        with SourceServer(DATA, behaviour=Behaviour(etag="none")) as server:
             service.fails(lambda c: fault(Code.ACCESS_DENIED) if c.operation == "put_part" and c.nth > 2 else None)
             with pytest.raises(PermissionDeniedError):
                 service.upload(source(server), uploader=OPTIONS)
@@ -133,7 +132,7 @@ class TestPins:
     def test_a_source_without_a_strong_validator_arrives_but_leaves_nothing_to_resume(
         self, service: Service, behaviour: Behaviour
     ) -> None:
-        with Server(DATA, behaviour=behaviour) as server:
+        with SourceServer(DATA, behaviour=behaviour) as server:
             service.fails(lambda c: fault(Code.ACCESS_DENIED) if c.operation == "put_part" and c.nth > 2 else None)
             with pytest.raises(PermissionDeniedError):
                 service.upload(source(server), uploader=OPTIONS)
@@ -146,13 +145,13 @@ class TestPins:
         assert DATA == service.content()
 
     def test_a_fresh_last_modified_is_weak(self, service: Service) -> None:
-        with Server(DATA, behaviour=Behaviour(etag="none"), last_modified=time.time()) as server:
+        with SourceServer(DATA, behaviour=Behaviour(etag="none"), last_modified=time.time()) as server:
             opened = source(server).open(service.uploader()._store.guard.cancel)
             assert not opened.identity.strong
             opened.close()
 
     def test_the_weaker_pin_is_kept_for_the_rest_of_the_transfer(self, service: Service) -> None:
-        with Server(DATA, behaviour=Behaviour(refuse_etag=True)) as server:
+        with SourceServer(DATA, behaviour=Behaviour(refuse_etag=True)) as server:
             service.upload(source(server), uploader={**OPTIONS, "workers": 1})
 
             assert 1 == sum(request.status == 412 for request in server.requests)
@@ -165,21 +164,24 @@ class TestBrokenConnections:
     @pytest.mark.parametrize("reset", [True, False])
     def test_cut_connections_go_on_at_the_byte_they_reached(self, service: Service, reset: bool) -> None:
         behaviour = Behaviour(cut_after=700_000, cut_times=4, cut_reset=reset)
-        with Server(DATA, behaviour=behaviour) as server:
+        with SourceServer(DATA, behaviour=behaviour) as server:
             service.upload(source(server), uploader=OPTIONS)
 
             assert server.bytes_served < len(DATA) + 5 * MIB
         assert DATA == service.content()
 
     def test_a_body_that_is_always_short_is_given_up(self, service: Service) -> None:
-        with Server(DATA, behaviour=Behaviour(short_by=1000)) as server, pytest.raises((ServiceError, IntegrityError)):
+        with (
+            SourceServer(DATA, behaviour=Behaviour(short_by=1000)) as server,
+            pytest.raises((ServiceError, IntegrityError)),
+        ):
             service.upload(source(server), uploader=OPTIONS)
 
         assert not published(service)
 
     @pytest.mark.parametrize("status", [500, 502, 503, 429])
     def test_a_storm_is_waited_out(self, service: Service, status: int) -> None:
-        with Server(DATA, behaviour=Behaviour(storm_requests=2, storm_status=status)) as server:
+        with SourceServer(DATA, behaviour=Behaviour(storm_requests=2, storm_status=status)) as server:
             service.upload(source(server), uploader=OPTIONS)
 
         assert DATA == service.content()
@@ -187,13 +189,13 @@ class TestBrokenConnections:
     def test_retry_after_is_honoured(self, service: Service) -> None:
         clock = FakeClock()
         behaviour = Behaviour(storm_requests=1, storm_status=503, storm_retry_after=7)
-        with Server(DATA, behaviour=behaviour) as server:
+        with SourceServer(DATA, behaviour=behaviour) as server:
             service.upload(HTTPSource(server.url, clock=clock), uploader=OPTIONS)
 
         assert any(7 <= slept <= 8 for slept in clock.slept)
 
     def test_a_server_that_is_not_there_is_a_service_error(self, service: Service) -> None:
-        with Server(DATA) as server:
+        with SourceServer(DATA) as server:
             gone = source(server)
 
         with pytest.raises(ServiceError):
@@ -205,35 +207,38 @@ class TestRefusals:
         ("status", "error"), [(404, ObjectNotFoundError), (410, ObjectNotFoundError), (403, PermissionDeniedError)]
     )
     def test_statuses_become_our_errors(self, service: Service, status: int, error: type[Exception]) -> None:
-        with Server(DATA, behaviour=Behaviour(storm_requests=99, storm_status=status)) as server, pytest.raises(error):
+        with (
+            SourceServer(DATA, behaviour=Behaviour(storm_requests=99, storm_status=status)) as server,
+            pytest.raises(error),
+        ):
             service.upload(source(server))
 
     @pytest.mark.parametrize("behaviour", [Behaviour(ignore_range=True), Behaviour(ignore_range=True, chunked=True)])
     def test_a_server_without_ranges_is_refused_before_any_byte_is_stored(
         self, service: Service, behaviour: Behaviour
     ) -> None:
-        with Server(DATA, behaviour=behaviour) as server, pytest.raises(UnsupportedSourceError):
+        with SourceServer(DATA, behaviour=behaviour) as server, pytest.raises(UnsupportedSourceError):
             service.upload(source(server))
 
         assert service.driver.calls == []
 
     def test_a_total_that_is_wrong_never_becomes_an_object(self, service: Service) -> None:
         behaviour = Behaviour(content_range_total=len(DATA) + 1000)
-        with Server(DATA, behaviour=behaviour) as server, pytest.raises((IntegrityError, ServiceError)):
+        with SourceServer(DATA, behaviour=behaviour) as server, pytest.raises((IntegrityError, ServiceError)):
             service.upload(source(server), uploader=OPTIONS)
 
         assert not published(service)
 
     def test_a_claimed_encoding_is_refused(self, service: Service) -> None:
         behaviour = Behaviour(content_encoding="gzip")
-        with Server(DATA, behaviour=behaviour) as server, pytest.raises((ServiceError, UnsupportedSourceError)):
+        with SourceServer(DATA, behaviour=behaviour) as server, pytest.raises((ServiceError, UnsupportedSourceError)):
             service.upload(source(server), uploader=OPTIONS)
 
         assert not published(service)
 
 
 def test_user_info_and_query_are_in_no_record_and_no_note(service: Service) -> None:
-    with Server(DATA) as server:
+    with SourceServer(DATA) as server:
         url = server.url.replace("http://", "http://user:hush@") + "?sig=secret"
         service.fails(lambda c: fault(Code.ACCESS_DENIED) if c.operation == "put_part" and c.nth > 2 else None)
         with pytest.raises(PermissionDeniedError) as caught:

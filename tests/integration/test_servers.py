@@ -21,8 +21,7 @@ import pytest
 from minio import Minio
 from minio.error import S3Error
 
-from storagekit.testing import servers
-from storagekit.testing.servers import S3Server, Unavailable, start_minio
+from storagekit.testing.servers import S3Server, Unavailable, start_minio, starting
 
 pytestmark = pytest.mark.integration
 
@@ -128,8 +127,8 @@ def test_a_server_ends_with_the_process_that_started_it(
 def test_a_taken_port_is_tried_once(minio: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     skip_unless_started_here(minio)
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        offers = iter([[taken.getsockname()[1]], servers._free_ports(1)])
-        monkeypatch.setattr(servers, "_free_ports", lambda count: next(offers))
+        offers = iter([[taken.getsockname()[1]], starting.free_ports(1)])
+        monkeypatch.setattr(starting, "free_ports", lambda count: next(offers))
         with start_minio(tmp_path) as server:
             assert not server.endpoint.endswith(f":{taken.getsockname()[1]}")
             assert list(client_of(server).list_buckets()) == []

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import storagekit
+from storagekit.driver import Body, Driver, Reader
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = [ROOT / "storagekit", *sorted(path for path in (ROOT / "plugins").glob("storagekit_*") if path.is_dir())]
@@ -214,31 +215,31 @@ def test_every_library_that_is_imported_is_declared(package: str) -> None:
 
 
 def undocumented(node: ast.Module | Definition, place: str) -> Iterator[str]:
-    """Yield the public modules, classes, functions and methods without a docstring."""
-    assigned = {
-        target.value.id
-        for statement in node.body
-        if isinstance(statement, ast.Assign)
-        for target in statement.targets
-        if isinstance(target, ast.Attribute) and target.attr == "__doc__" and isinstance(target.value, ast.Name)
-    }
+    """Yield what has no docstring: the module itself, and its public classes, functions and methods."""
     if not ast.get_docstring(node):
         yield place
+    given_later = {ast.unparse(child.targets[0]) for child in node.body if isinstance(child, ast.Assign)}
     for child in node.body:
-        if isinstance(child, Definition) and not child.name.startswith("_") and child.name not in assigned:
-            if isinstance(child, ast.ClassDef):
-                yield from undocumented(child, f"{place}.{child.name}")
-            elif not ast.get_docstring(child) and not is_overload(child):
-                yield f"{place}.{child.name}"
+        if not isinstance(child, Definition) or child.name.startswith("_") or f"{child.name}.__doc__" in given_later:
+            continue
+        if isinstance(child, ast.ClassDef):
+            yield from undocumented(child, f"{place}.{child.name}")
+        elif not ast.get_docstring(child) and not is_said_elsewhere(child):
+            yield f"{place}.{child.name}"
 
 
-def is_overload(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    return any(ast.unparse(decorator).endswith("overload") for decorator in function.decorator_list)
+def is_said_elsewhere(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Tell whether the getter, or the driver protocol, has the words for this method."""
+    setter = any(ast.unparse(decorator).endswith(".setter") for decorator in function.decorator_list)
+    return setter or any(hasattr(protocol, function.name) for protocol in (Driver, Body, Reader))
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_everything_public_has_a_docstring(name: str) -> None:
-    assert [] == list(undocumented(MODULES[name].tree, name))
+    missing = list(undocumented(MODULES[name].tree, name))
+    if is_private(name) and name.startswith("storagekit.testing."):
+        missing = [one for one in missing if one == name]  # tests that are run by name, and their helpers
+    assert [] == missing
 
 
 MUTABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
@@ -265,15 +266,12 @@ def changed_names(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Global):
             yield from node.names
-        elif (
-            isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load) and isinstance(node.value, ast.Name)
-        ):
-            yield node.value.id
+        elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
+            yield ast.unparse(node.value)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHANGERS:
-            if isinstance(node.func.value, ast.Name):
-                yield node.func.value.id
-        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-            yield node.target.id
+            yield ast.unparse(node.func.value)
+        elif isinstance(node, ast.AugAssign):
+            yield ast.unparse(node.target)
 
 
 @pytest.mark.parametrize("name", MODULES)

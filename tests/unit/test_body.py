@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storagekit._body import BLOCK, MemoryBody, StreamBody, fill
@@ -68,6 +68,7 @@ def test_a_body_yields_its_bytes_in_blocks_of_a_mebibyte(make: Make) -> None:
 
 
 @both
+@settings(max_examples=15, deadline=None)
 @given(n=st.integers(100_000, 3 * BLOCK))
 def test_a_read_is_never_longer_than_asked_for(make: Make, n: int) -> None:
     body = make(meter(), Cancel())

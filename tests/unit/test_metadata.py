@@ -11,20 +11,21 @@ from storagekit.errors import ConfigurationError, InvalidNameError
 from storagekit.types import ObjectInfo
 
 names = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,20}", fullmatch=True).filter(lambda name: name not in (TOKEN, SOURCE))
-texts = st.text()
+texts = st.text(max_size=20)
+some = st.dictionaries(names, texts, max_size=4)
 
 
 def seen(stored: dict[str, str]) -> dict[str, str]:
     return dict(present(ObjectInfo("k", 1, "e", metadata=stored)).metadata)
 
 
-@given(st.dictionaries(names, texts))
+@given(some)
 def test_what_is_written_is_read_back_but_for_outer_blanks(metadata: dict[str, str]) -> None:
     stored = stamp(encode(metadata), "token", "source", None)
     assert {name: value.strip() for name, value in metadata.items()} == seen(stored)
 
 
-@given(st.dictionaries(names, texts))
+@given(some)
 def test_what_is_stored_is_printable_ascii(metadata: dict[str, str]) -> None:
     assert all(value.isascii() and value.isprintable() for value in encode(metadata).values())
 
@@ -77,7 +78,7 @@ def test_metadata_of_another_tool_is_shown_as_it_is() -> None:
     assert {"a": "100%25", SOURCE: "x"} == seen({"a": "100%25", SOURCE: "x"})
 
 
-@given(st.dictionaries(names, texts), st.dictionaries(names, texts))
+@given(some, some)
 def test_equal_metadata_and_only_that_has_an_equal_digest(one: dict[str, str], other: dict[str, str]) -> None:
     assert (one == other) == (digest(one) == digest(other))
     assert digest(one) == digest(dict(reversed(one.items())))

@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storagekit._clock import Cancel
@@ -43,6 +43,7 @@ def changed(**fields: object) -> bytes:
     return json.dumps({**json.loads(RECORD.to_json()), **fields}).encode()
 
 
+@settings(max_examples=50)
 @given(records)
 def test_a_record_is_read_back_as_it_was_written(record: Record) -> None:
     assert record == parse(record.to_json())

@@ -25,9 +25,9 @@ from storagekit.testing.http_source import (
     Behaviour,
     BytesContent,
     FileContent,
-    HTTPSource,
     PatternContent,
     SourceProcess,
+    SourceServer,
     parse_size,
     pattern,
 )
@@ -50,7 +50,7 @@ def take(client: http.client.HTTPConnection, method: str = "GET", **headers: str
     return Got(answer.status, {name.lower(): text for name, text in answer.getheaders()}, answer.read())
 
 
-def get(source: HTTPSource, method: str = "GET", **headers: str) -> Got:
+def get(source: SourceServer, method: str = "GET", **headers: str) -> Got:
     client = http.client.HTTPConnection(source.host, source.port, timeout=10)
     try:
         return take(client, method, **headers)
@@ -58,7 +58,7 @@ def get(source: HTTPSource, method: str = "GET", **headers: str) -> Got:
         client.close()
 
 
-def raw(source: HTTPSource, request: bytes = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") -> bytes:
+def raw(source: SourceServer, request: bytes = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") -> bytes:
     """Everything until the server closes."""
     with socket.create_connection((source.host, source.port), timeout=10) as sock:
         sock.sendall(request)
@@ -66,8 +66,8 @@ def raw(source: HTTPSource, request: bytes = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n
 
 
 @pytest.fixture
-def source() -> Iterator[HTTPSource]:
-    with HTTPSource(DATA) as running:
+def source() -> Iterator[SourceServer]:
+    with SourceServer(DATA) as running:
         yield running
 
 
@@ -107,7 +107,7 @@ def test_parse_size_refuses(text: str) -> None:
         parse_size(text)
 
 
-def test_whole_content_and_headers(source: HTTPSource) -> None:
+def test_whole_content_and_headers(source: SourceServer) -> None:
     got = get(source)
     assert (got.status, got.body) == (200, DATA)
     assert got.headers["content-length"] == str(SIZE)
@@ -118,7 +118,7 @@ def test_whole_content_and_headers(source: HTTPSource) -> None:
     assert 86_395 < age.total_seconds() < 86_460
 
 
-def test_head_sends_the_same_headers_and_no_body(source: HTTPSource) -> None:
+def test_head_sends_the_same_headers_and_no_body(source: SourceServer) -> None:
     whole, head = get(source), get(source, "HEAD")
     assert (head.status, head.body) == (200, b"")
     assert {**head.headers, "date": ""} == {**whole.headers, "date": ""}
@@ -136,7 +136,7 @@ def test_head_sends_the_same_headers_and_no_body(source: HTTPSource) -> None:
         ("bytes=100-999999", 100, SIZE),
     ],
 )
-def test_ranges(source: HTTPSource, text: str, start: int, stop: int) -> None:
+def test_ranges(source: SourceServer, text: str, start: int, stop: int) -> None:
     got = get(source, Range=text)
     assert (got.status, got.body) == (206, DATA[start:stop])
     assert got.headers["content-range"] == f"bytes {start}-{stop - 1}/{SIZE}"
@@ -144,23 +144,23 @@ def test_ranges(source: HTTPSource, text: str, start: int, stop: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["bytes=300000-", "bytes=400000-500000", "bytes=-0"])
-def test_unsatisfiable_ranges(source: HTTPSource, text: str) -> None:
+def test_unsatisfiable_ranges(source: SourceServer, text: str) -> None:
     got = get(source, Range=text)
     assert (got.status, got.headers["content-range"], got.body) == (416, f"bytes */{SIZE}", b"")
 
 
 @pytest.mark.parametrize("text", ["bytes=5-1", "bytes=a-b", "lines=0-1", "bytes=0-1,5-6", "bytes=-"])
-def test_ranges_to_ignore(source: HTTPSource, text: str) -> None:
+def test_ranges_to_ignore(source: SourceServer, text: str) -> None:
     assert get(source, Range=text).status == 200
 
 
 def test_empty_content() -> None:
-    with HTTPSource(b"") as source:
+    with SourceServer(b"") as source:
         assert (get(source).status, get(source).body) == (200, b"")
         assert get(source, Range="bytes=0-").headers["content-range"] == "bytes */0"
 
 
-def test_if_match_and_if_none_match(source: HTTPSource) -> None:
+def test_if_match_and_if_none_match(source: SourceServer) -> None:
     etag = source.etag
     assert get(source, If_Match=f'"other", {etag}').status == 200
     assert get(source, If_Match="*").status == 200
@@ -171,7 +171,7 @@ def test_if_match_and_if_none_match(source: HTTPSource) -> None:
     assert get(source, If_None_Match='"other"').status == 200
 
 
-def test_dates(source: HTTPSource) -> None:
+def test_dates(source: SourceServer) -> None:
     modified = parsedate_to_datetime(source.last_modified).timestamp()
     earlier, later = (formatdate(modified + shift, usegmt=True) for shift in (-60, 60))
     assert get(source, If_Unmodified_Since=source.last_modified).status == 200
@@ -182,14 +182,14 @@ def test_dates(source: HTTPSource) -> None:
     assert get(source, If_Unmodified_Since=earlier, If_Match=source.etag).status == 200
 
 
-def test_if_range(source: HTTPSource) -> None:
+def test_if_range(source: SourceServer) -> None:
     assert get(source, Range="bytes=5-9", If_Range=source.etag).status == 206
     assert get(source, Range="bytes=5-9", If_Range='"other"').status == 200
     assert get(source, Range="bytes=5-9", If_Range=source.last_modified).status == 206
     assert get(source, Range="bytes=5-9", If_Range=formatdate(0, usegmt=True)).status == 200
 
 
-def test_keep_alive_log_and_counter(source: HTTPSource) -> None:
+def test_keep_alive_log_and_counter(source: SourceServer) -> None:
     client = http.client.HTTPConnection(source.host, source.port, timeout=10)
     for at in range(0, 1000, 100):
         take(client, Range=f"bytes={at}-{at + 49}", User_Agent="me")
@@ -205,7 +205,7 @@ def test_keep_alive_log_and_counter(source: HTTPSource) -> None:
     assert (source.bytes_served, source.requests) == (0, [])
 
 
-def test_counter_is_exact_with_many_connections(source: HTTPSource) -> None:
+def test_counter_is_exact_with_many_connections(source: SourceServer) -> None:
     threads = [threading.Thread(target=get, args=(source,)) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -215,7 +215,7 @@ def test_counter_is_exact_with_many_connections(source: HTTPSource) -> None:
 
 
 def test_counter_is_the_kernels_for_a_client_that_leaves() -> None:
-    with HTTPSource(1 << 30) as source:
+    with SourceServer(1 << 30) as source:
         with socket.create_connection((source.host, source.port)) as sock:
             sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             sock.recv(100)
@@ -235,14 +235,14 @@ def test_file_and_own_content(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(DATA)
     for content in (path, FileContent(path), BytesContent(DATA)):
-        with HTTPSource(content) as source:
+        with SourceServer(content) as source:
             assert get(source, Range="bytes=70000-280000").body == DATA[70_000:280_001]
 
 
 def test_file_that_shrinks_ends_the_connection(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(DATA)
-    with HTTPSource(path) as source:
+    with SourceServer(path) as source:
         os.truncate(path, 1000)
         with pytest.raises(http.client.IncompleteRead) as caught:
             get(source)
@@ -250,7 +250,7 @@ def test_file_that_shrinks_ends_the_connection(tmp_path: Path) -> None:
 
 
 def test_rate_limits_all_connections_together() -> None:
-    with HTTPSource(2_000_000, rate=4_000_000) as source:
+    with SourceServer(2_000_000, rate=4_000_000) as source:
         began = time.monotonic()
         threads = [threading.Thread(target=get, args=(source,)) for _ in range(2)]
         for thread in threads:
@@ -262,7 +262,7 @@ def test_rate_limits_all_connections_together() -> None:
 
 
 def test_rate_can_change_while_running() -> None:
-    with HTTPSource(1 << 20, rate=1000) as source:
+    with SourceServer(1 << 20, rate=1000) as source:
         thread = threading.Thread(target=get, args=(source,))
         thread.start()
         time.sleep(0.1)
@@ -274,7 +274,7 @@ def test_rate_can_change_while_running() -> None:
 
 def test_trigger_fires_once_and_in_time() -> None:
     seen: list[int] = []
-    with HTTPSource(1 << 20) as source:
+    with SourceServer(1 << 20) as source:
         source.when_served(300_000, lambda: seen.append(source.bytes_served))
         source.when_served(400_000, lambda: seen.append(-1)).cancel()
         get(source)
@@ -285,7 +285,7 @@ def test_trigger_fires_once_and_in_time() -> None:
     assert seen[1:] == [5]
 
 
-def test_refused_etag(source: HTTPSource) -> None:
+def test_refused_etag(source: SourceServer) -> None:
     source.behaviour = Behaviour(refuse_etag=True)
     assert get(source, If_Match=source.etag).status == 412
     assert get(source, Range="bytes=1-2", If_Range=source.etag).status == 200
@@ -293,14 +293,14 @@ def test_refused_etag(source: HTTPSource) -> None:
     assert get(source).headers["etag"] == source.etag
 
 
-def test_ignored_range(source: HTTPSource) -> None:
+def test_ignored_range(source: SourceServer) -> None:
     source.behaviour = Behaviour(ignore_range=True)
     got = get(source, Range="bytes=5-9")
     assert (got.status, got.body) == (200, DATA)
     assert "accept-ranges" not in got.headers
 
 
-def test_missing_and_weak_validators(source: HTTPSource) -> None:
+def test_missing_and_weak_validators(source: SourceServer) -> None:
     source.behaviour = Behaviour(etag="none", last_modified=False)
     assert {"etag", "last-modified"}.isdisjoint(get(source).headers)
     assert get(source, If_Match=source.etag).status == 412
@@ -313,14 +313,14 @@ def test_missing_and_weak_validators(source: HTTPSource) -> None:
 
 
 @pytest.mark.parametrize("total", [17, "*"])
-def test_wrong_total(source: HTTPSource, total: int | str) -> None:
+def test_wrong_total(source: SourceServer, total: int | str) -> None:
     source.behaviour = Behaviour(content_range_total=total)
     assert get(source, Range="bytes=5-9").headers["content-range"] == f"bytes 5-9/{total}"
 
 
 @pytest.mark.parametrize("content", [DATA, SIZE])
 def test_change_after_bytes(content: bytes | int) -> None:
-    with HTTPSource(content, behaviour=Behaviour(change_after=100)) as source:
+    with SourceServer(content, behaviour=Behaviour(change_after=100)) as source:
         first, second, third = get(source), get(source), get(source)
     assert first.headers["etag"] != second.headers["etag"] == third.headers["etag"]
     assert first.headers["last-modified"] != second.headers["last-modified"]
@@ -328,14 +328,14 @@ def test_change_after_bytes(content: bytes | int) -> None:
     assert all(first.body[at : at + 4096] != second.body[at : at + 4096] for at in range(0, SIZE, 4096))
 
 
-def test_change_by_hand(source: HTTPSource) -> None:
+def test_change_by_hand(source: SourceServer) -> None:
     source.change(b"new", etag="v2")
     assert (get(source).body, get(source).headers["etag"]) == (b"new", '"v2"')
     source.change_etag('"v3"')
     assert (get(source).body, get(source).headers["etag"]) == (b"new", '"v3"')
 
 
-def test_cut_once(source: HTTPSource) -> None:
+def test_cut_once(source: SourceServer) -> None:
     source.behaviour = Behaviour(cut_after=1234)
     with pytest.raises(http.client.IncompleteRead) as caught:
         get(source)
@@ -343,7 +343,7 @@ def test_cut_once(source: HTTPSource) -> None:
     assert get(source).body == DATA
 
 
-def test_cut_every_time_but_not_shorter_answers(source: HTTPSource) -> None:
+def test_cut_every_time_but_not_shorter_answers(source: SourceServer) -> None:
     source.behaviour = Behaviour(cut_after=1000, cut_times=None)
     assert len(get(source, Range="bytes=0-999").body) == 1000
     for _ in range(3):
@@ -352,20 +352,20 @@ def test_cut_every_time_but_not_shorter_answers(source: HTTPSource) -> None:
 
 
 def test_cut_with_reset() -> None:
-    with HTTPSource(1 << 20, behaviour=Behaviour(cut_after=500_000, cut_reset=True)) as source:
+    with SourceServer(1 << 20, behaviour=Behaviour(cut_after=500_000, cut_reset=True)) as source:
         with pytest.raises((ConnectionResetError, http.client.IncompleteRead)):
             get(source)
         assert source.bytes_served == 500_000
 
 
-def test_short_body(source: HTTPSource) -> None:
+def test_short_body(source: SourceServer) -> None:
     source.behaviour = Behaviour(short_by=10)
     head, _, body = raw(source).partition(b"\r\n\r\n")
     assert b"Content-Length: 300000" in head
     assert body == DATA[:-10]
 
 
-def test_stall_and_delay(source: HTTPSource) -> None:
+def test_stall_and_delay(source: SourceServer) -> None:
     source.behaviour = Behaviour(stall_seconds=0.3, stall_after=1000)
     began = time.monotonic()
     with socket.create_connection((source.host, source.port), timeout=10) as sock:
@@ -381,7 +381,7 @@ def test_stall_and_delay(source: HTTPSource) -> None:
 
 
 def test_closing_does_not_wait_for_a_stall() -> None:
-    with HTTPSource(DATA, behaviour=Behaviour(stall_seconds=3600)) as source:
+    with SourceServer(DATA, behaviour=Behaviour(stall_seconds=3600)) as source:
         sock = socket.create_connection((source.host, source.port), timeout=10)
         sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         wait_for(lambda: source.requests)
@@ -390,7 +390,7 @@ def test_closing_does_not_wait_for_a_stall() -> None:
     sock.close()
 
 
-def test_status_storm(source: HTTPSource) -> None:
+def test_status_storm(source: SourceServer) -> None:
     source.behaviour = Behaviour(storm_requests=2, storm_status=429, storm_retry_after=7)
     first, second, third = get(source), get(source, "HEAD"), get(source)
     assert [first.status, second.status, third.status] == [429, 429, 200]
@@ -402,7 +402,7 @@ def test_status_storm(source: HTTPSource) -> None:
 
 
 @pytest.mark.parametrize("short_by", [0, 5])
-def test_chunked_without_length(source: HTTPSource, short_by: int) -> None:
+def test_chunked_without_length(source: SourceServer, short_by: int) -> None:
     source.behaviour = Behaviour(chunked=True, short_by=short_by)
     if short_by:
         with pytest.raises(http.client.IncompleteRead):
@@ -416,26 +416,26 @@ def test_chunked_without_length(source: HTTPSource, short_by: int) -> None:
     assert source.requests[0].bytes_sent == SIZE - short_by
 
 
-def test_redirect_loop(source: HTTPSource) -> None:
+def test_redirect_loop(source: SourceServer) -> None:
     source.behaviour = Behaviour(redirect_loop=True)
     got = get(source)
     assert (got.status, got.headers["location"]) == (302, source.url + "?x=1")
 
 
-def test_content_encoding_lie(source: HTTPSource) -> None:
+def test_content_encoding_lie(source: SourceServer) -> None:
     source.behaviour = Behaviour(content_encoding="gzip")
     got = get(source)
     assert (got.headers["content-encoding"], got.body) == ("gzip", DATA)
 
 
-def test_refused_head_and_other_methods(source: HTTPSource) -> None:
+def test_refused_head_and_other_methods(source: SourceServer) -> None:
     source.behaviour = Behaviour(refuse_head=True)
     assert get(source, "HEAD").status == 405
     assert get(source).status == 200
     assert get(source, "PUT").status == 405
 
 
-def test_control_endpoint(source: HTTPSource) -> None:
+def test_control_endpoint(source: SourceServer) -> None:
     def control(**settings: object) -> dict[str, object]:
         data = json.dumps(settings).encode() if settings else None
         with DIRECT.open(source.control_url, data, timeout=10) as answer:
@@ -484,7 +484,7 @@ def test_process_kills_a_group_at_the_mark(tmp_path: Path) -> None:
         assert source.bytes_served == 8 << 20
 
 
-def test_kill_spares_the_own_group(source: HTTPSource, tmp_path: Path) -> None:
+def test_kill_spares_the_own_group(source: SourceServer, tmp_path: Path) -> None:
     group_file = tmp_path / "pgid"
     for text in ("0", "1", str(os.getpgrp()), "", "x"):
         group_file.write_text(text)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from storagekit.testing.http_source import HTTPSource, pattern
+from storagekit.testing.http_source import SourceServer, pattern
 from storagekit.testing.proxy import (
     Answer,
     CutAnswer,
@@ -241,7 +241,7 @@ def test_answer_until_close(proxy: FaultProxy, upstream: Upstream) -> None:
 
 
 def test_large_bodies_stream(proxy: FaultProxy) -> None:
-    with HTTPSource(64 << 20) as source, FaultProxy(source.url) as front:
+    with SourceServer(64 << 20) as source, FaultProxy(source.url) as front:
         client = http.client.HTTPConnection(front.host, front.port, timeout=10)
         client.request("GET", "/any")
         answer = client.getresponse()

@@ -70,11 +70,10 @@ def test_threads_never_hold_more_than_the_budget() -> None:
                 with lock:
                     held[0] -= len(buffer)
 
-    threads = [threading.Thread(target=work, args=(size,)) for size in (10, 30, 50, 50, 70, 100)]
+    threads = [threading.Thread(target=work, args=(size,), daemon=True) for size in (10, 30, 50, 50, 70, 100)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    until(lambda: not any(thread.is_alive() for thread in threads))
     assert most[0] <= BUDGET
     assert (0, 0) == (held[0], window._in_use)
 

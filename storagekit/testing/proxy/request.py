@@ -1,0 +1,84 @@
+"""The head of a request, and predicates that pick requests by what they mean in S3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True)
+class Request:
+    """The head of a request."""
+
+    method: str
+    path: str
+    """The path as sent (percent-encoded), without the query."""
+    query: Mapping[str, str]
+    """The query, decoded; of a repeated name the last value."""
+    headers: Mapping[str, str]
+    """Headers by lower-case name; of a repeated name the last value."""
+    number: int
+    """Rank among all requests of the proxy, from 1."""
+    connection: int
+    """Rank of its client connection, from 1."""
+
+    @property
+    def part_number(self) -> int | None:
+        """Part number of an UploadPart, None for anything else."""
+        number = self.query.get("partNumber", "")
+        if self.method == "PUT" and "uploadId" in self.query and number.isdigit():
+            return int(number)
+        return None
+
+
+Predicate: TypeAlias = Callable[[Request], bool]
+
+
+def is_any() -> Predicate:
+    """Every request."""
+    return lambda _: True
+
+
+def is_part(*numbers: int) -> Predicate:
+    """UploadPart with one of these part numbers; with none given, any UploadPart."""
+    return lambda request: request.part_number is not None and (not numbers or request.part_number in numbers)
+
+
+def is_create_upload() -> Predicate:
+    """CreateMultipartUpload."""
+    return lambda request: request.method == "POST" and "uploads" in request.query
+
+
+def is_complete() -> Predicate:
+    """CompleteMultipartUpload."""
+    return lambda request: request.method == "POST" and "uploadId" in request.query
+
+
+def is_abort() -> Predicate:
+    """AbortMultipartUpload."""
+    return lambda request: request.method == "DELETE" and "uploadId" in request.query
+
+
+def is_list_parts() -> Predicate:
+    """ListParts."""
+    return lambda request: request.method == "GET" and "uploadId" in request.query
+
+
+def is_put_object() -> Predicate:
+    """PutObject (path-style address: ``/bucket/key``)."""
+    return lambda request: request.method == "PUT" and "uploadId" not in request.query and _has_key(request)
+
+
+def is_get_object() -> Predicate:
+    """GetObject (path-style address: ``/bucket/key``)."""
+    return lambda request: request.method == "GET" and "uploadId" not in request.query and _has_key(request)
+
+
+def is_head() -> Predicate:
+    """HeadObject or HeadBucket."""
+    return lambda request: request.method == "HEAD"
+
+
+def _has_key(request: Request) -> bool:
+    return bool(request.path.lstrip("/").partition("/")[2])

@@ -1,0 +1,195 @@
+"""The installed command, as a user runs it, on the local backend."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from storagekit.testing.http_source import Behaviour, SourceServer
+
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
+DATA = os.urandom(300_000)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "root" / "data").mkdir(parents=True)
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def run(root: Path, tmp_path: Path) -> Run:
+    def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-m", "storagekit", *arguments],
+            env={**os.environ, "HOME": str(tmp_path), "STORAGEKIT_LOCAL_ROOT": str(root), **environment},
+            cwd=tmp_path,
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+
+    return command
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "shard.bin"
+    path.write_bytes(DATA)
+    return path
+
+
+def events(finished: subprocess.CompletedProcess[bytes]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in finished.stdout.splitlines()]
+
+
+def test_the_command_is_installed_under_both_names() -> None:
+    for name in ("storagekit", "sk"):
+        command = Path(sys.executable).with_name(name)
+        finished = subprocess.run([command, "--version"], capture_output=True, check=True)
+        assert finished.stdout.startswith(b"storagekit ")
+
+
+def test_a_file_goes_in_and_comes_out(run: Run, file: Path, root: Path, tmp_path: Path) -> None:
+    assert 0 == run("cp", str(file), "local://data/raw/").returncode
+    assert DATA == (root / "data/raw/shard.bin").read_bytes()
+
+    assert 0 == run("cp", "local://data/raw/shard.bin", "out/").returncode
+    assert 0 == run("cp", "local://data/raw/shard.bin", "renamed.bin").returncode
+    assert [DATA, DATA] == [(tmp_path / name).read_bytes() for name in ("out/shard.bin", "renamed.bin")]
+
+    assert DATA == run("cat", "local://data/raw/shard.bin").stdout
+    assert DATA == run("cp", "local://data/raw/shard.bin", "-").stdout
+
+
+def test_a_url_goes_in_under_its_base_name(run: Run, root: Path) -> None:
+    with SourceServer(DATA, name="a%20b.bin") as source:
+        assert 0 == run("cp", source.url + "?signature=hush", "local://data").returncode
+
+    assert DATA == (root / "data/a b.bin").read_bytes()
+
+
+def test_ls_shows_prefixes_and_objects_and_hides_what_is_ours(run: Run, file: Path) -> None:
+    run("cp", str(file), "local://data/raw/")
+    run("cp", str(file), "local://data/z.bin")
+
+    lines = run("ls", "local://data").stdout.decode().splitlines()
+    assert ["raw/", "z.bin"] == [line.split()[-1] for line in lines]
+    assert b"300000" in run("ls", "-r", "local://data/raw/").stdout
+    assert b"local://data/\n" == run("ls", "local://").stdout
+    assert [("object", "raw/shard.bin"), ("object", "z.bin")] == [
+        (event["event"], event["key"]) for event in events(run("ls", "-r", "--json", "local://data"))
+    ]
+
+
+def test_stat_shows_what_was_said_of_the_object(run: Run, file: Path) -> None:
+    run("cp", str(file), "local://data/x.json")
+
+    result = events(run("stat", "--json", "local://data/x.json"))[0]
+
+    assert ("x.json", 300_000, "application/json") == (result["key"], result["size"], result["content_type"])
+    assert ["mtime"] == list(result["metadata"])  # type: ignore[call-overload]
+
+
+def test_rm_deletes_and_a_missing_object_is_no_error(run: Run, file: Path, root: Path) -> None:
+    run("cp", str(file), "local://data/x")
+
+    assert [0, 0] == [run("rm", "local://data/x").returncode for _ in range(2)]
+    assert not (root / "data/x").exists()
+
+
+def test_mb_makes_a_bucket_once(run: Run, root: Path) -> None:
+    assert [0, 1] == [run("mb", "local://new").returncode for _ in range(2)]
+    assert (root / "new").is_dir()
+
+
+def test_backends_lists_the_built_in_ones_and_minio(run: Run) -> None:
+    assert {"local", "memory", "minio"} <= {str(event["backend"]) for event in events(run("backends", "--json"))}
+
+
+class TestExitCodes:
+    @pytest.mark.parametrize(
+        ("arguments", "code"),
+        [
+            (["cp", "nowhere.bin", "local://data/"], 3),
+            (["cp", "local://data/nothing", "out"], 3),
+            (["cp", "shard.bin", "local://absent/x"], 3),
+            (["cat", "local://data/nothing"], 3),
+            (["stat", "local://data/nothing"], 3),
+            (["ls", "local://absent"], 3),
+            (["cp", "shard.bin", "local://data/../x"], 2),
+            (["cp", "shard.bin", "local://data/.storagekit/x"], 2),
+            (["cp", "shard.bin", "nosuch://data/x"], 2),
+            (["cp", "shard.bin", "other.bin"], 2),
+            (["cp", "-", "local://data/x"], 2),
+            (["cp", "shard.bin", "local://data/x", "--part-size", "many"], 2),
+            (["cp", "shard.bin", "local://data/x", "--workers", "0"], 2),
+            (["cp", "shard.bin", "local://data/x", "--checkpoint", "moon"], 2),
+            (["cp", "shard.bin", "local://data/x", "--log-level", "loud"], 2),
+            (["cp", ".", "local://data/x"], 2),
+            (["cp", "shard.bin"], 2),
+            (["stat", "shard.bin"], 2),
+            (["ls", "local:///key"], 2),
+            (["cp", "http://127.0.0.1:1/x", "local://data/x", "--quiet"], 5),
+        ],
+        ids=" ".join,
+    )
+    def test_each_is_what_the_docs_say(self, run: Run, file: Path, arguments: list[str], code: int) -> None:
+        finished = run(*arguments)
+
+        assert code == finished.returncode, finished.stderr
+        assert b"Traceback" not in finished.stderr
+        assert finished.stdout == b""
+        assert len(finished.stderr.splitlines()) >= 1
+
+    def test_a_changed_source_is_6(self, run: Run) -> None:
+        with SourceServer(20_000_000, rate=40e6, behaviour=Behaviour(change_after=10_000_000)) as source:
+            assert 6 == run("cp", source.url, "local://data/x", "--part-size", "1MiB").returncode
+
+    def test_a_refused_source_is_4(self, run: Run) -> None:
+        with SourceServer(DATA, behaviour=Behaviour(storm_requests=99, storm_status=403)) as source:
+            assert 4 == run("cp", source.url, "local://data/x").returncode
+
+    def test_an_error_is_one_json_event(self, run: Run, file: Path) -> None:
+        finished = run("cp", "shard.bin", "local://absent/x", "--json")
+
+        assert ["error"] == [event["event"] for event in events(finished)]
+        assert ("BucketNotFoundError", 3) == (events(finished)[0]["error"], events(finished)[0]["exit_code"])
+
+
+class TestOutput:
+    def test_json_ends_with_the_result(self, run: Run, file: Path) -> None:
+        result = events(run("cp", "shard.bin", "local://data/x", "--json", "--part-size", "65536"))[-1]
+
+        assert ("result", 300_000, 5) == (result["event"], result["size"], result["parts"])
+
+    def test_quiet_says_nothing(self, run: Run, file: Path) -> None:
+        finished = run("cp", "shard.bin", "local://data/x", "--quiet")
+
+        assert (b"", b"") == (finished.stdout, finished.stderr)
+
+    def test_a_query_is_shown_nowhere_even_at_debug(self, run: Run) -> None:
+        with SourceServer(DATA, behaviour=Behaviour(storm_requests=3)) as source:
+            ok = run("cp", source.url + "?signature=hush", "local://data/x", "--log-level", "debug")
+        failed = run("cp", source.url + "?signature=hush", "local://data/x", "--log-level", "debug")
+
+        assert (0, 5) == (ok.returncode, failed.returncode)
+        assert b"again in" in ok.stderr
+        assert b"Traceback" in failed.stderr
+        assert b"hush" not in ok.stdout + ok.stderr + failed.stdout + failed.stderr
+
+
+def test_the_demo_is_killed_goes_on_and_says_so_in_ten_lines(run: Run) -> None:
+    finished = run("demo", "--size", "24MiB")
+
+    assert 0 == finished.returncode, finished.stderr
+    lines = finished.stdout.decode().splitlines()
+    assert [f"{number}." for number in range(1, 11)] == [line.split()[0] for line in lines]
+    assert "SIGKILL" in lines[3]
+    assert "SHA-256 is the file's" in lines[8]

@@ -1,0 +1,895 @@
+"""The minio driver without a server: settings, what goes over the wire, what comes back, what an error means.
+
+The wire is a socket that plays one answer after the other; what a real server does is in ``conformance/test_s3.py``.
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import gzip
+import hashlib
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from http.client import RemoteDisconnected
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from minio.error import InvalidResponseError, S3Error, ServerError
+from urllib3 import HTTPResponse
+from urllib3 import exceptions as http
+
+import storagekit_minio
+from storagekit.driver import Code, DriverError, Failure, Limits
+from storagekit.errors import ConfigurationError
+from storagekit.testing.bodies import BytesBody
+from storagekit.types import Checksum, Part, Upload, WriteOptions
+from storagekit_minio import _client, _xml
+from storagekit_minio._failures import classify
+from storagekit_minio._settings import parse, parse_endpoint
+from storagekit_minio.driver import MinioDriver
+
+PLAIN = WriteOptions()
+ACCOUNT = {"endpoint": "127.0.0.1:9000", "access_key": "the-key", "secret_key": "the-secret"}
+UPLOAD = Upload("bucket", "key", "id")
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "use_ssl", "expected"),
+    [
+        ("127.0.0.1:9000", None, ("127.0.0.1:9000", False)),
+        ("localhost", None, ("localhost", False)),
+        ("s3.localhost:9000", None, ("s3.localhost:9000", False)),
+        ("[::1]:9000", None, ("[::1]:9000", False)),
+        ("127.9.9.9", None, ("127.9.9.9", False)),
+        ("play.min.io", None, ("play.min.io", True)),
+        ("10.0.0.1:9000", None, ("10.0.0.1:9000", True)),
+        ("localhost.example.org", None, ("localhost.example.org", True)),
+        ("http://play.min.io", None, ("play.min.io", False)),
+        ("HTTPS://127.0.0.1:9000/", None, ("127.0.0.1:9000", True)),
+        (" https://play.min.io:443 ", None, ("play.min.io:443", True)),
+        ("http://play.min.io", True, ("play.min.io", True)),
+        ("play.min.io", False, ("play.min.io", False)),
+        ("127.0.0.1", True, ("127.0.0.1", True)),
+    ],
+)
+def test_endpoint(text: str, use_ssl: bool | None, expected: tuple[str, bool]) -> None:
+    assert parse_endpoint(text, use_ssl=use_ssl) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ftp://host", "host:port", "host:0", "host:99999", "http://", "host/bucket", "host?x=1", "host#x", "a b", ":9000"],
+)
+def test_endpoint_that_is_none(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="MINIO_ENDPOINT"):
+        parse_endpoint(text, use_ssl=None)
+
+
+def test_password_in_an_endpoint_is_refused_and_not_shown() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_endpoint("https://user:hunter2@play.min.io", use_ssl=None)
+    assert "hunter2" not in f"{caught.value} {caught.value!r}"
+
+
+@pytest.mark.parametrize(
+    ("missing", "variables"),
+    [
+        ("endpoint", "MINIO_ENDPOINT or STORAGE_ENDPOINT"),
+        ("access_key", "MINIO_ACCESS_KEY or STORAGE_ACCESS_KEY"),
+        ("secret_key", "MINIO_SECRET_KEY or STORAGE_SECRET_KEY"),
+    ],
+)
+def test_missing_setting_names_the_variable(missing: str, variables: str) -> None:
+    with pytest.raises(ConfigurationError, match=variables):
+        parse({name: value for name, value in ACCOUNT.items() if name != missing})
+    with pytest.raises(ConfigurationError, match=variables):
+        parse({**ACCOUNT, missing: " "})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("use_ssl", "maybe"),
+        ("connect_timeout_s", "0"),
+        ("read_timeout_s", "soon"),
+        ("read_timeout_s", "inf"),
+        ("max_connections", "-1"),
+        ("max_parts", "1.5"),
+        ("server", "swift"),
+    ],
+)
+def test_setting_that_makes_no_sense(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} is '{value}'"):
+        parse({**ACCOUNT, name: value})
+
+
+def test_defaults() -> None:
+    settings = parse(ACCOUNT)
+    assert (settings.region, settings.connect_timeout_s, settings.read_timeout_s) == ("us-east-1", 10.0, 60.0)
+    assert (settings.max_connections, settings.session_token, settings.ca_file) == (32, None, None)
+
+
+def test_limits_of_minio_of_s3_and_overridden() -> None:
+    assert parse(ACCOUNT).limits == Limits(
+        max_segment_bytes=255, empty_segments=False, upload_expiry_s=86_400.0, exact_upload_listing=True
+    )
+    assert parse({**ACCOUNT, "server": "s3"}).limits == Limits()
+    assert parse({**ACCOUNT, "endpoint": "s3.eu-west-1.amazonaws.com"}).limits == Limits()
+    given = {"max_parts": "1000", "min_part": "1", "max_key_bytes": "975", "sparse_complete": "no", "server": "s3"}
+    wanted = Limits(max_parts=1000, min_part=1, max_key_bytes=975, sparse_complete=False)
+    assert parse({**ACCOUNT, **given}).limits == wanted
+
+
+def test_secrets_are_not_shown() -> None:
+    driver = MinioDriver.from_settings({**ACCOUNT, "session_token": "the-token"})
+    shown = f"{parse({**ACCOUNT, 'session_token': 'the-token'})!r} {driver!r} {driver._client!r}"
+    assert not [word for word in ("the-key", "the-secret", "the-token") if word in shown]
+
+
+def test_announcing_the_backend_imports_no_sdk() -> None:
+    code = "import sys, storagekit_minio as m; m.storagekit_drivers(); print({'minio', 'urllib3'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["set()"]
+
+
+def test_spec() -> None:
+    (spec,) = storagekit_minio.storagekit_drivers()
+    assert (spec.backend, spec.aliases, spec.install_hint) == ("minio", ("s3",), "storagekit-sdk[minio]")
+    assert {setting.name for setting in spec.settings if setting.secret} == {"secret_key", "session_token"}
+    assert isinstance(spec.factory(ACCOUNT), MinioDriver)
+
+
+def test_pool_retries_nothing_and_verifies() -> None:
+    plain, secure = (_client.make_pool(parse({**ACCOUNT, "use_ssl": flag})) for flag in ("no", "yes"))
+    for pool in (plain, secure):
+        given = pool.connection_pool_kw
+        assert given["retries"].total is False
+        assert (given["maxsize"], given["block"], given["blocksize"]) == (32, False, 1 << 20)
+        assert (given["timeout"].connect_timeout, given["timeout"].read_timeout) == (10.0, 60.0)
+    context = secure.connection_pool_kw["ssl_context"]
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_ca_file_that_is_none(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ConfigurationError, match="ca_file"):
+        MinioDriver.from_settings({**ACCOUNT, "use_ssl": "yes", "ca_file": str(path)})
+
+
+# --- the wire ---------------------------------------------------------------------------------------------------------
+
+CUT = b""  # an answer that is none: the connection is closed
+
+
+class Wire:
+    """A server that plays ``answers`` in order, whatever is asked, and keeps the requests that it was sent."""
+
+    def __init__(self) -> None:
+        self.answers: list[bytes] = []
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.pause_s = 0.0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            with connection:
+                connection.settimeout(20)
+                self._talk(connection)
+
+    def _talk(self, connection: socket.socket) -> None:
+        while self.answers:
+            try:
+                request = self._receive(connection)
+            except OSError:
+                return
+            if request is None:
+                return
+            self.requests.append(request)
+            answer = self.answers.pop(0)
+            if answer == CUT:
+                return
+            connection.sendall(answer)
+            if b"Connection: close" in answer:
+                return
+
+    def _receive(self, connection: socket.socket) -> bytes | None:
+        """One request, head and body; None where the other side hung up."""
+        data = b""
+        while b"\r\n\r\n" not in data or len(data) < self._length(data):
+            if self.pause_s and b"\r\n\r\n" in data:
+                time.sleep(self.pause_s)
+            block = connection.recv(1 << 16)
+            if not block:
+                return None
+            data += block
+        return data
+
+    def _length(self, data: bytes) -> int:
+        head, _, _ = data.partition(b"\r\n\r\n")
+        sizes = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+        return len(head) + 4 + (int(sizes[0]) if sizes else 0)
+
+    def head(self, index: int = -1) -> dict[str, str]:
+        """The headers of a request; the request line under ``""``."""
+        lines = self.requests[index].partition(b"\r\n\r\n")[0].decode().split("\r\n")
+        return {
+            "": lines[0],
+            **{name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])},
+        }
+
+    def body(self, index: int = -1) -> bytes:
+        return self.requests[index].partition(b"\r\n\r\n")[2]
+
+    def close(self) -> None:
+        self.answers.clear()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(30)
+
+
+def answer(status: int = 200, body: bytes | str = b"", length: int | None = None, /, **headers: str) -> bytes:
+    data = body.encode() if isinstance(body, str) else body
+    lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(data) if length is None else length}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + data
+
+
+def refused(status: int, code: str, message: str = "", **headers: str) -> bytes:
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    return answer(status, body, Content_Type="application/xml", **headers)
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    server = Wire()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def driver(wire: Wire) -> Iterator[MinioDriver]:
+    made = make_driver(wire)
+    yield made
+    made.close()
+
+
+def make_driver(wire: Wire, **settings: str) -> MinioDriver:
+    return MinioDriver.from_settings({**ACCOUNT, "endpoint": wire.address, "read_timeout_s": "5", **settings})
+
+
+def body(data: bytes, **how: Any) -> BytesBody:
+    return BytesBody(data, "md5", **how)
+
+
+def failure_of(driver: MinioDriver, call: Callable[[], object]) -> Failure:
+    with pytest.raises(Exception) as caught:
+        call()
+    return driver.classify(caught.value)
+
+
+def test_put_on_the_wire(wire: Wire, driver: MinioDriver) -> None:
+    wire.answers = [answer(ETag='"abc"', x_amz_version_id="v1")]
+    data = b"0123456789" * 300_000
+    options = WriteOptions("text/plain", {"mtime": "1.5"})
+
+    result = driver.put("bucket", "a key/ü+", body(data), options)
+
+    head = wire.head()
+    assert (result.etag, result.version) == ("abc", "v1")
+    assert head[""] == "PUT /bucket/a%20key/%C3%BC%2B HTTP/1.1"
+    assert head["content-length"] == str(len(data))
+    assert head["content-md5"] == base64.b64encode(hashlib.md5(data).digest()).decode()
+    assert head["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD"
+    assert (head["content-type"], head["x-amz-meta-mtime"]) == ("text/plain", "1.5")
+    assert "transfer-encoding" not in head
+    assert wire.body() == data
+
+
+def test_accept_encoding_is_sent_and_not_signed(wire: Wire, driver: MinioDriver) -> None:
+    wire.answers = [answer(ETag='"e"')]
+    with driver.read("bucket", "key"):
+        pass
+    assert wire.head()["accept-encoding"] == "identity"
+    assert "accept-encoding" not in wire.head()["authorization"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 3_000_000])
+def test_body_without_checksum_is_not_hashed_at_all(wire: Wire, driver: MinioDriver, size: int) -> None:
+    wire.answers = [answer(ETag='"abc"')]
+    part = driver.put_part(UPLOAD, 7, body(b"x" * size, checksum=None))
+
+    head = wire.head()
+    assert part == Part(7, size, "abc")
+    assert head[""] == "PUT /bucket/key?partNumber=7&uploadId=id HTTP/1.1"
+    assert (head["content-length"], head["x-amz-content-sha256"]) == (str(size), "UNSIGNED-PAYLOAD")
+    assert not {"content-md5", "transfer-encoding"} & set(head)
+    assert len(wire.body()) == size
+
+
+def test_documents_are_signed_with_their_hash(wire: Wire, driver: MinioDriver) -> None:
+    wire.answers = [answer(200, "<DeleteResult/>")]
+    driver.delete_many("bucket", ["a&b", "c\rd"])
+    assert wire.head()["x-amz-content-sha256"] == hashlib.sha256(wire.body()).hexdigest()
+    assert b"<Key>a&amp;b</Key>" in wire.body()
+    assert b"<Key>c&#13;d</Key>" in wire.body()
+
+
+def test_headers_of_the_caller_are_left_alone(wire: Wire, driver: MinioDriver) -> None:
+    wire.answers = [answer(), answer()]
+    headers = {"X-One": "1"}
+    driver._client.request("GET", "bucket", headers=headers)
+    assert headers == {"X-One": "1"}
+
+
+def test_slow_reader_is_no_timeout(wire: Wire) -> None:
+    """8 MiB at 64 KiB per 10 ms: any one sent block takes longer than the connect timeout, which urllib3 would use."""
+    driver = make_driver(wire, connect_timeout_s="0.05")
+    wire.pause_s, wire.answers = 0.005, [answer(ETag='"abc"')]
+    driver.put("bucket", "key", body(b"x" * (8 << 20)), PLAIN)
+    driver.close()
+
+
+class SourceError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SourceError(),
+        BrokenPipeError(errno.EPIPE, "x"),
+        ConnectionResetError(errno.ECONNRESET, "x"),
+        TimeoutError(),
+        KeyboardInterrupt(),
+    ],
+)
+def test_what_the_body_raises_passes_through_at_once(wire: Wire, driver: MinioDriver, error: BaseException) -> None:
+    wire.answers = [answer(ETag='"1"'), answer(ETag='"2"'), answer(ETag='"3"')]
+    driver.put("bucket", "key", body(b"x"), PLAIN)
+
+    def fail(at: int) -> None:
+        if at >= 1 << 20:
+            raise error
+
+    began = time.monotonic()
+    with pytest.raises(type(error)) as caught:
+        driver.put("bucket", "key", body(b"x" * (3 << 20), hook=fail), PLAIN)
+
+    assert caught.value is error
+    assert error.__cause__ is None
+    assert time.monotonic() - began < 2, "urllib3 swallowed it and waited for an answer"
+    driver.put("bucket", "key", body(b"x"), PLAIN)
+    assert wire.connections == 2, "the connection that the failure left half used was used again"
+
+
+@pytest.mark.parametrize(("size", "announced"), [(10, 11), (10, 9), (10, 0), (0, 1), (3 << 20, 1 << 20)])
+def test_body_of_another_size_than_announced_is_never_whole(
+    wire: Wire, driver: MinioDriver, size: int, announced: int
+) -> None:
+    wire.answers = [answer(ETag='"1"')]
+    with pytest.raises(ValueError, match="announced"):
+        driver.put("bucket", "key", body(b"x" * size, lie_size=announced, checksum=None), PLAIN)
+    driver.close()
+    assert wire.requests == []
+
+
+def test_answer_before_the_body_is_read(wire: Wire, driver: MinioDriver) -> None:
+    """A server that refuses early closes; what it said is not lost in the broken pipe."""
+    wire._length = lambda data: 0  # type: ignore[method-assign]
+    wire.answers = [refused(403, "AccessDenied", "No.", Connection="close")]
+    failure = failure_of(driver, lambda: driver.put("bucket", "key", body(b"x" * 1000), PLAIN))
+    assert failure.code is Code.ACCESS_DENIED
+
+
+def test_fresh_connection_that_dies_is_the_network(wire: Wire, driver: MinioDriver) -> None:
+    wire.answers = [CUT]
+    assert failure_of(driver, lambda: driver.head("bucket", "key")).code is Code.NETWORK
+
+
+@pytest.mark.parametrize("size", [0, 100, 5 << 20])
+def test_pooled_connection_that_dies_is_stale(wire: Wire, driver: MinioDriver, size: int) -> None:
+    wire.answers = [answer(ETag='"1"'), CUT, answer(ETag='"2"')]
+    driver.put("bucket", "key", body(b"x"), PLAIN)
+    failure = failure_of(driver, lambda: driver.put("bucket", "key", body(b"x" * size), PLAIN))
+    assert failure.code is Code.STALE_CONNECTION
+    assert driver.put("bucket", "key", body(b"x"), PLAIN).etag == "2"
+    assert wire.connections == 2
+
+
+def test_no_answer_is_a_timeout(wire: Wire) -> None:
+    driver = make_driver(wire, read_timeout_s="0.2")
+    wire._length = lambda data: 1 << 30  # type: ignore[method-assign]
+    wire.answers = [CUT]
+    assert failure_of(driver, lambda: driver.head("bucket", "key")).code is Code.TIMEOUT
+    driver.close()
+
+
+def test_refused_connection_and_unknown_host() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    for endpoint in (address, "http://no-such-host.invalid"):
+        driver = MinioDriver.from_settings({**ACCOUNT, "endpoint": endpoint})
+        assert failure_of(driver, lambda: driver.head("bucket", "key")).code is Code.NETWORK  # noqa: B023
+
+
+def test_plain_http_on_an_https_endpoint_says_what_to_write(wire: Wire) -> None:
+    driver = make_driver(wire, use_ssl="yes")
+    wire._receive = lambda connection: connection.recv(100)  # type: ignore[method-assign]
+    wire.answers = [answer(400)]
+    failure = failure_of(driver, lambda: driver.head("bucket", "key"))
+    assert failure.code is Code.REFUSED
+    assert "write http://" in failure.detail
+    driver.close()
+
+
+def test_https_on_an_http_endpoint_says_what_to_write(wire: Wire, driver: MinioDriver) -> None:
+    wire.answers = [answer(400, "Client sent an HTTP request to an HTTPS server.\n", Connection="close")]
+    failure = failure_of(driver, lambda: driver.list("bucket"))
+    assert "write https://" in failure.detail
+
+
+@pytest.mark.parametrize("status", [301, 307])
+def test_redirects_are_not_followed(wire: Wire, driver: MinioDriver, status: int) -> None:
+    wire.answers = [answer(status, Location=f"http://{wire.address}/elsewhere", x_amz_bucket_region="eu-west-1")] * 2
+    for call in (lambda: driver.head("bucket", "key"), lambda: driver.list("bucket")):
+        assert failure_of(driver, call).code is Code.WRONG_ENDPOINT
+    assert len(wire.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, Code.REFUSED),
+        (403, Code.ACCESS_DENIED),
+        (404, Code.NOT_FOUND),
+        (405, Code.UNSUPPORTED),
+        (409, Code.CONFLICT),
+        (412, Code.PRECONDITION),
+        (429, Code.THROTTLED),
+        (500, Code.SERVER),
+        (503, Code.THROTTLED),
+        (520, Code.SERVER),
+    ],
+)
+def test_head_is_told_by_its_status(wire: Wire, driver: MinioDriver, status: int, code: Code) -> None:
+    wire.answers = [answer(status, Retry_After="3", x_amz_request_id="r1")]
+    failure = failure_of(driver, lambda: driver.head("bucket", "key"))
+    assert (failure.code, failure.status, failure.vendor_code) == (code, status, None)
+    assert (failure.retry_after_s, failure.request_id) == (3.0, "r1")
+
+
+def test_minio_tells_the_code_of_a_head_in_a_header(wire: Wire, driver: MinioDriver) -> None:
+    wire.answers = [answer(404, x_minio_error_code="NoSuchBucket", x_minio_error_desc='"The bucket does not exist."')]
+    failure = failure_of(driver, lambda: driver.head("bucket", "key"))
+    assert (failure.code, failure.vendor_code) == (Code.BUCKET_NOT_FOUND, "NoSuchBucket")
+    assert failure.detail == "The bucket does not exist"
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"), [(b"\xff\xfe<html>", "text/html"), (b"<Error><Code>", "application/xml"), (b"", "text/plain")]
+)
+def test_error_that_is_no_xml_keeps_status_and_wish(wire: Wire, driver: MinioDriver, content: bytes, kind: str) -> None:
+    wire.answers = [answer(503, content, Content_Type=kind, Retry_After="2")]
+    failure = failure_of(driver, lambda: driver.list("bucket"))
+    assert (failure.code, failure.retry_after_s, failure.status) == (Code.THROTTLED, 2.0, 503)
+    assert "html" not in failure.detail
+
+
+@pytest.mark.parametrize(
+    ("wish", "seconds"),
+    [
+        ("120", 120.0),
+        ("Sat, 21 Nov 2026 01:00:30 GMT", 30.0),
+        ("Sat, 21 Nov 2026 00:00:00 GMT", 0.0),
+        ("soon", None),
+        ("-5", None),
+        ("", None),
+    ],
+)
+def test_retry_after(wire: Wire, driver: MinioDriver, wish: str, seconds: float | None) -> None:
+    wire.answers = [refused(503, "SlowDown", Retry_After=wish, Date="Sat, 21 Nov 2026 01:00:00 GMT")]
+    assert failure_of(driver, lambda: driver.list("bucket")).retry_after_s == seconds
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def read(driver: MinioDriver, start: int = 0, length: int | None = None, step: int = 7) -> bytes:
+    buffer, data = memoryview(bytearray(step)), b""
+    with driver.read("bucket", "key", start, length) as reader:
+        while count := reader.readinto(buffer):
+            data += buffer[:count]
+        assert (reader.etag, reader.total) == ("e", 20)
+    return data
+
+
+WHOLE = b"abcdefghijklmnopqrst"
+
+
+@pytest.mark.parametrize("status", [200, 206])
+def test_range_with_a_content_range(wire: Wire, driver: MinioDriver, status: int) -> None:
+    """rclone answers a range with 200."""
+    wire.answers = [answer(status, WHOLE[5:15], ETag='"e"', Content_Range="bytes 5-14/20")]
+    assert read(driver, 5, 10) == WHOLE[5:15]
+    assert wire.head()["range"] == "bytes=5-14"
+
+
+@pytest.mark.parametrize(("length", "expected"), [(None, WHOLE), (4, WHOLE[:4]), (50, WHOLE)])
+def test_whole_object_for_a_range_from_its_start(
+    wire: Wire, driver: MinioDriver, length: int | None, expected: bytes
+) -> None:
+    wire.answers = [answer(200, WHOLE, ETag='"e"')]
+    assert read(driver, 0, length) == expected
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        answer(200, WHOLE, ETag='"e"'),
+        answer(206, WHOLE, ETag='"e"'),
+        answer(206, WHOLE[4:], ETag='"e"', Content_Range="bytes 4-19/20"),
+        answer(206, WHOLE[5:], ETag='"e"', Content_Range="bytes 5-19/*"),
+    ],
+)
+def test_bytes_that_were_not_asked_for_are_refused(wire: Wire, driver: MinioDriver, wrong: bytes) -> None:
+    wire.answers = [wrong, answer(204)]
+    assert failure_of(driver, lambda: read(driver, 5)).code is Code.UNSUPPORTED
+    driver.delete("bucket", "key")
+    assert wire.connections == 2, "what nobody read came before the next answer"
+
+
+@pytest.mark.parametrize("start", [0, 5])
+def test_short_body_is_the_network(wire: Wire, driver: MinioDriver, start: int) -> None:
+    said = f"bytes {start}-19/20"
+    wire.answers = [answer(206, WHOLE[start:-3], 20 - start, ETag='"e"', Connection="close", Content_Range=said)]
+    assert failure_of(driver, lambda: read(driver, start)).code is Code.NETWORK
+
+
+def test_short_range_is_the_network(wire: Wire, driver: MinioDriver) -> None:
+    """The answer is whole in itself, but not what was asked for."""
+    wire.answers = [answer(206, WHOLE[5:8], ETag='"e"', Content_Range="bytes 5-7/20")]
+    assert failure_of(driver, lambda: read(driver, 5, 10)).code is Code.NETWORK
+
+
+def test_encoded_objects_come_as_they_are_stored(wire: Wire, driver: MinioDriver) -> None:
+    data = gzip.compress(b"x" * 1000)
+    wire.answers = [answer(200, data, ETag='"e"', Content_Encoding="gzip")]
+    with driver.read("bucket", "key") as reader:
+        buffer = bytearray(len(data) + 1)
+        assert reader.readinto(memoryview(buffer)) == len(data)
+    assert buffer[:-1] == data
+
+
+def test_empty_object_has_no_first_byte(wire: Wire, driver: MinioDriver) -> None:
+    wire.answers = [refused(416, "InvalidRange"), answer(200, ETag='"e"')]
+    with driver.read("bucket", "key", 0, 10, "e") as reader:
+        assert (reader.etag, reader.total, reader.readinto(memoryview(bytearray(1)))) == ("e", 0, 0)
+    assert [wire.head(index).get("range") for index in (0, 1)] == ["bytes=0-9", None]
+    assert wire.head(1)["if-match"] == '"e"'
+
+
+def test_connection_is_used_again_after_a_whole_read_only(wire: Wire, driver: MinioDriver) -> None:
+    wire.answers = [answer(200, WHOLE, ETag='"e"'), answer(200, WHOLE, ETag='"e"'), answer(204)]
+    assert read(driver) == WHOLE
+    with driver.read("bucket", "key") as reader:
+        reader.readinto(memoryview(bytearray(3)))
+    assert wire.connections == 1
+    driver.delete("bucket", "key")
+    assert wire.connections == 2
+
+
+# --- successes that are none ------------------------------------------------------------------------------------------
+
+COMPLETED = "<CompleteMultipartUploadResult><ETag>&quot;abc-1&quot;</ETag></CompleteMultipartUploadResult>"
+
+
+def complete(driver: MinioDriver) -> str:
+    return driver.complete_upload(UPLOAD, [Part(1, 5, "e1"), Part(2, 5, "e2")]).etag
+
+
+@pytest.mark.parametrize("text", [COMPLETED, f"  \n \n<?xml version='1.0'?>\n   {COMPLETED}"])
+def test_complete(wire: Wire, driver: MinioDriver, text: str) -> None:
+    wire.answers = [answer(200, text)]
+    assert complete(driver) == "abc-1"
+    assert b'<Part><PartNumber>2</PartNumber><ETag>"e2"</ETag></Part>' in wire.body()
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("<Error><Code>InternalError</Code><Message>We failed.</Message></Error>", Code.SERVER),
+        ("<Error><Code>SlowDown</Code></Error>", Code.THROTTLED),
+        ("<Error><Code>NoSuchUpload</Code></Error>", Code.UPLOAD_GONE),
+        ("<Error><Code>NoSuchKey</Code></Error>", Code.UPLOAD_GONE),
+        ("<Error><Code>SomethingNew</Code></Error>", Code.SERVER),
+        ("<CompleteMultipartUploadResult><ETag/></CompleteMultipartUploadResult>", Code.SERVER),
+        ("<CompleteMultipartUploadResult></CompleteMultipartUploadResult>", Code.SERVER),
+        ("<html>", Code.SERVER),
+        ("", Code.SERVER),
+    ],
+)
+def test_complete_that_was_none(wire: Wire, driver: MinioDriver, text: str, code: Code) -> None:
+    wire.answers = [answer(200, text)]
+    failure = failure_of(driver, lambda: complete(driver))
+    assert (failure.code, failure.status) == (code, 200)
+
+
+def test_error_in_the_success_of_a_copy(wire: Wire, driver: MinioDriver) -> None:
+    wire.answers = [answer(200, "<Error><Code>InternalError</Code></Error>")]
+    assert failure_of(driver, lambda: driver.copy("b", "k", "c", "l", PLAIN)).code is Code.SERVER
+
+
+def test_put_without_an_etag(wire: Wire, driver: MinioDriver) -> None:
+    wire.answers = [answer(200)]
+    assert failure_of(driver, lambda: driver.put("b", "k", body(b"x"), PLAIN)).code is Code.SERVER
+
+
+@pytest.mark.parametrize("absent", ["NoSuchUpload", "NoSuchKey", "XMinioInvalidResourceName"])
+def test_absent_upload_is_gone_whatever_it_is_called(wire: Wire, driver: MinioDriver, absent: str) -> None:
+    wire.answers = [refused(404, absent)] * 4
+    calls: list[Callable[[], object]] = [
+        lambda: driver.put_part(UPLOAD, 1, body(b"x")),
+        lambda: driver.list_parts(UPLOAD),
+        lambda: complete(driver),
+    ]
+    for call in calls:
+        assert failure_of(driver, call).code is Code.UPLOAD_GONE
+    driver.abort_upload(UPLOAD)
+
+
+def test_absent_bucket_is_no_absent_upload(wire: Wire, driver: MinioDriver) -> None:
+    wire.answers = [refused(404, "NoSuchBucket")] * 2
+    assert failure_of(driver, lambda: driver.put_part(UPLOAD, 1, body(b"x"))).code is Code.BUCKET_NOT_FOUND
+    assert failure_of(driver, lambda: driver.abort_upload(UPLOAD)).code is Code.BUCKET_NOT_FOUND
+
+
+def test_missing_source_of_a_part_is_no_absent_upload(wire: Wire, driver: MinioDriver) -> None:
+    wire.answers = [refused(404, "NoSuchKey")]
+    assert failure_of(driver, lambda: driver.copy_part(UPLOAD, 1, "b", "k", 0, 5, "e")).code is Code.NOT_FOUND
+
+
+def test_delete_many_reports_failures_by_key(wire: Wire, driver: MinioDriver) -> None:
+    errors = "".join(
+        f"<Error><Key>{key}</Key><Code>{code}</Code><Message>m</Message></Error>"
+        for key, code in (("a", "AccessDenied"), ("b", "NoSuchKey"), ("c", "InternalError"))
+    )
+    wire.answers = [answer(200, f"<DeleteResult>{errors}</DeleteResult>"), refused(403, "AccessDenied"), answer(204)]
+    failures = driver.delete_many("bucket", ["a", "b", "c", "not\x01xml", "not\ufffexml"])
+    assert [(failure.key, failure.code) for failure in failures] == [
+        ("a", "access_denied"),
+        ("c", "server"),
+        ("not\x01xml", "access_denied"),
+    ]
+    assert [wire.head(index)[""].split()[0] for index in range(3)] == ["POST", "DELETE", "DELETE"]
+
+
+def test_listing_that_is_cut_without_a_token(wire: Wire, driver: MinioDriver) -> None:
+    parts = "<ListPartsResult><IsTruncated>true</IsTruncated></ListPartsResult>"
+    objects = "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"
+    uploads = "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated></ListMultipartUploadsResult>"
+    wire.answers = [answer(200, text) for text in (parts, objects, uploads)]
+    for call in (lambda: driver.list_parts(UPLOAD), lambda: driver.list("b"), lambda: driver.list_uploads("b")):
+        assert failure_of(driver, call).code is Code.SERVER
+
+
+def query(wire: Wire) -> dict[str, str]:
+    target = wire.head()[""].split()[1]
+    return {name: values[0] for name, values in parse_qs(urlsplit(target).query, keep_blank_values=True).items()}
+
+
+def test_list_goes_on_behind_a_full_page_that_claims_to_be_the_last(wire: Wire, driver: MinioDriver) -> None:
+    text = "<ListBucketResult><Contents><Key>a/b</Key></Contents><IsTruncated>false</IsTruncated></ListBucketResult>"
+    wire.answers = [answer(200, text), answer(200, "<ListBucketResult/>")]
+    page = driver.list("bucket", "a/b", limit=1)
+    assert "delimiter" not in query(wire)
+    assert page.token is not None
+    assert driver.list("bucket", "a/b", token=page.token, limit=1).token is None
+    assert (query(wire)["start-after"], query(wire)["prefix"]) == ("a/b", "a/b")
+
+
+def test_list_gets_past_a_prefix_that_ends_in_no_slash(wire: Wire, driver: MinioDriver) -> None:
+    text = (
+        "<ListBucketResult><CommonPrefixes><Prefix>a-</Prefix></CommonPrefixes><IsTruncated>true</IsTruncated>"
+        "<NextContinuationToken>t</NextContinuationToken></ListBucketResult>"
+    )
+    wire.answers = [answer(200, text), answer(200, "<ListBucketResult/>"), answer(200, text)]
+    page = driver.list("bucket", delimiter="-", limit=1)
+    driver.list("bucket", delimiter="-", token=page.token, limit=1)
+    assert query(wire)["start-after"] == "a-\U0010ffff"
+    assert "continuation-token" not in query(wire)
+
+
+def test_uploads_go_on_behind_the_last_one_whatever_the_markers_say(wire: Wire, driver: MinioDriver) -> None:
+    """Swift leaves a plus in NextKeyMarker as it is, and encodes it in Key."""
+    text = (
+        "<ListMultipartUploadsResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>"
+        "<NextKeyMarker>a+ b</NextKeyMarker><Upload><Key>a%2B%20b</Key><UploadId>1</UploadId>"
+        "<Initiated>2026-11-21T01:21:16.000Z</Initiated></Upload></ListMultipartUploadsResult>"
+    )
+    wire.answers = [answer(200, text), answer(200, "<ListMultipartUploadsResult/>")]
+    page = driver.list_uploads("bucket", "a")
+    assert [(upload.key, upload.id) for upload in page.uploads] == [("a+ b", "1")]
+    driver.list_uploads("bucket", "a", page.token)
+    assert (query(wire)["key-marker"], query(wire)["upload-id-marker"]) == ("a+ b", "1")
+    assert "delimiter" not in query(wire)
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key"), [("", "k"), ("a/b", "k"), ("..", "k"), ("b", ""), ("b", "a/../c"), ("b", ".")]
+)
+def test_names_that_would_address_something_else(bucket: str, key: str) -> None:
+    """DELETE of an empty key would delete the bucket; urllib3 would make ``a/../c`` a ``c``."""
+    driver = MinioDriver.from_settings({**ACCOUNT, "endpoint": "127.0.0.1:1"})
+    assert failure_of(driver, lambda: driver.delete(bucket, key)).code is Code.INVALID_NAME
+
+
+def test_bucket_in_a_region(wire: Wire) -> None:
+    driver = make_driver(wire, region="eu-west-1")
+    wire.answers = [answer(), answer()]
+    driver.create_bucket("bucket")
+    assert b"<LocationConstraint>eu-west-1<" in wire.body()
+    driver.create_bucket("bucket", "us-east-1")
+    assert wire.body() == b""
+    driver.close()
+
+
+def test_presign() -> None:
+    driver = MinioDriver.from_settings({**ACCOUNT, "session_token": "token"})
+    url = urlsplit(driver.presign("PUT_PART", "bucket", "k ü", timedelta(hours=1), upload_id="id", part_number=3))
+    asked = parse_qs(url.query)
+    assert (url.path, asked["partNumber"], asked["uploadId"]) == ("/bucket/k%20%C3%BC", ["3"], ["id"])
+    assert (asked["X-Amz-Expires"], asked["X-Amz-Security-Token"]) == (["3600"], ["token"])
+    for operation, expires, code in (
+        ("DELETE", timedelta(hours=1), Code.UNSUPPORTED),
+        ("GET", timedelta(days=8), Code.REFUSED),
+        ("GET", timedelta(0), Code.REFUSED),
+        ("PUT", timedelta(hours=1), Code.INVALID_NAME),
+    ):
+        assert failure_of(driver, lambda o=operation, e=expires: driver.presign(o, "bucket", "a/../b", e)).code is code  # type: ignore[misc]
+
+
+# --- classify ---------------------------------------------------------------------------------------------------------
+
+CODES = {
+    "NoSuchKey": (404, Code.NOT_FOUND),
+    "NoSuchBucket": (404, Code.BUCKET_NOT_FOUND),
+    "NoSuchUpload": (404, Code.UPLOAD_GONE),
+    "BucketAlreadyExists": (409, Code.BUCKET_EXISTS),
+    "BucketAlreadyOwnedByYou": (409, Code.BUCKET_EXISTS),
+    "BucketNotEmpty": (409, Code.BUCKET_NOT_EMPTY),
+    "OperationAborted": (409, Code.CONFLICT),
+    "PreconditionFailed": (412, Code.PRECONDITION),
+    "ConditionalRequestConflict": (409, Code.PRECONDITION),
+    "InvalidPart": (400, Code.PART_INVALID),
+    "InvalidPartOrder": (400, Code.PART_INVALID),
+    "EntityTooSmall": (400, Code.TOO_SMALL),
+    "EntityTooLarge": (400, Code.TOO_LARGE),
+    "BadDigest": (400, Code.INTEGRITY),
+    "InvalidDigest": (400, Code.INTEGRITY),
+    "XAmzContentSHA256Mismatch": (400, Code.INTEGRITY),
+    "AccessDenied": (403, Code.ACCESS_DENIED),
+    "AllAccessDisabled": (403, Code.ACCESS_DENIED),
+    "AccountProblem": (403, Code.ACCESS_DENIED),
+    "InvalidAccessKeyId": (403, Code.BAD_CREDENTIALS),
+    "SignatureDoesNotMatch": (403, Code.BAD_CREDENTIALS),
+    "ExpiredToken": (400, Code.EXPIRED_CREDENTIALS),
+    "InvalidToken": (400, Code.EXPIRED_CREDENTIALS),
+    "InvalidTokenId": (403, Code.EXPIRED_CREDENTIALS),
+    "RequestTimeTooSkewed": (403, Code.CLOCK_SKEW),
+    "InvalidBucketName": (400, Code.INVALID_NAME),
+    "XMinioInvalidObjectName": (400, Code.INVALID_NAME),
+    "KeyTooLongError": (400, Code.INVALID_NAME),
+    "PermanentRedirect": (301, Code.WRONG_ENDPOINT),
+    "AuthorizationHeaderMalformed": (400, Code.WRONG_ENDPOINT),
+    "InvalidObjectState": (403, Code.ARCHIVED),
+    "NotImplemented": (501, Code.UNSUPPORTED),
+    "SlowDown": (503, Code.THROTTLED),
+    "SlowDownWrite": (503, Code.THROTTLED),
+    "ServiceUnavailable": (503, Code.THROTTLED),
+    "TooManyRequests": (429, Code.THROTTLED),
+    "RequestTimeout": (400, Code.TIMEOUT),
+    "InternalError": (500, Code.SERVER),
+    "XMinioServerNotInitialized": (503, Code.SERVER),
+    "IncompleteBody": (400, Code.NETWORK),
+    "XMinioStorageFull": (507, Code.REFUSED),
+    "NobodyKnows": (409, Code.CONFLICT),
+    "MalformedXML": (400, Code.REFUSED),
+    "InvalidRange": (416, Code.REFUSED),
+}
+
+
+def said(status: int, code: str | None) -> S3Error:
+    text = f"<Error><Code>{code}</Code><Message>Why.</Message></Error>" if code else ""
+    return _client.refusal(HTTPResponse(text.encode(), {"x-amz-request-id": "r"}, status, preload_content=False))
+
+
+@pytest.mark.parametrize("vendor_code", CODES)
+def test_classify_by_code(vendor_code: str) -> None:
+    status, code = CODES[vendor_code]
+    assert classify(said(status, vendor_code)) == Failure(code, "Why", None, "r", status, vendor_code)
+
+
+RESET = ConnectionResetError(errno.ECONNRESET, "reset by peer")
+POOL: Any = SimpleNamespace()
+CERTIFICATE = ssl.SSLCertVerificationError(1, "certificate verify failed: self-signed certificate")
+CERTIFICATE.verify_message = "self-signed certificate"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InvalidResponseError(503, "text/html", "x"), Code.THROTTLED),
+        (ServerError("x", 500), Code.SERVER),
+        (DriverError(Failure(Code.CLOCK_SKEW)), Code.CLOCK_SKEW),
+        (http.ReadTimeoutError(POOL, "/", "Read timed out."), Code.TIMEOUT),
+        (http.ConnectTimeoutError("x"), Code.TIMEOUT),
+        (http.ProtocolError("Connection aborted.", TimeoutError("timed out")), Code.TIMEOUT),
+        (http.ProtocolError("Connection aborted.", http.ReadTimeoutError(POOL, "/", "x")), Code.TIMEOUT),
+        (http.NewConnectionError(POOL, "Connection refused"), Code.NETWORK),
+        (http.NameResolutionError("host", POOL, socket.gaierror(-2, "Name or service not known")), Code.NETWORK),
+        (http.ProtocolError("Connection aborted.", RESET), Code.NETWORK),
+        (http.ProtocolError("Connection aborted.", RemoteDisconnected("x")), Code.NETWORK),
+        (http.ProtocolError("Connection aborted.", _client.StaleConnectionError("x")), Code.STALE_CONNECTION),
+        (http.ProtocolError("Connection broken", http.IncompleteRead(1, 2)), Code.NETWORK),
+        (RESET, Code.NETWORK),
+        (http.SSLError(CERTIFICATE), Code.REFUSED),
+        (http.SSLError(ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number")), Code.REFUSED),
+        (http.SSLError(ssl.SSLError(1, "[SSL] record layer failure")), Code.REFUSED),
+        (http.SSLError(ssl.SSLEOFError(8, "EOF occurred in violation of protocol")), Code.NETWORK),
+        (KeyError("x"), Code.UNKNOWN),
+        (ValueError("x"), Code.UNKNOWN),
+        (KeyboardInterrupt(), Code.UNKNOWN),
+    ],
+)
+def test_classify_by_exception(error: BaseException, code: Code) -> None:
+    assert classify(error).code is code
+    assert replace(classify(error), code=code) == classify(error), "classify is pure"
+
+
+def test_certificate_problem_is_named() -> None:
+    assert "self-signed certificate" in classify(http.SSLError(CERTIFICATE)).detail
+
+
+def test_url_of_a_failed_request_is_not_shown() -> None:
+    error = http.ReadTimeoutError(POOL, "/b/k?X-Amz-Signature=secret", "Read timed out.")
+    assert "secret" not in classify(error).detail
+
+
+def test_xml_without_and_with_namespace() -> None:
+    for space in ("", ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'):
+        root = _xml.parse(f"<A{space}><EncodingType>url</EncodingType><Key>a+b%2B</Key></A>".encode())
+        assert root is not None
+        assert _xml.key(root, root, "Key") == "a b+"
+
+
+def test_checksum_of_another_kind_is_not_sent(wire: Wire, driver: MinioDriver) -> None:
+    wire.answers = [answer(200, ETag='"e"')]
+    driver.put("b", "k", body(b"x", checksum=Checksum("crc64", "0" * 16)), PLAIN)
+    assert "content-md5" not in wire.head()
