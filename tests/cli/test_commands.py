@@ -138,7 +138,7 @@ class TestExitCodes:
             (["ls", "local:///key"], 2),
             (["cp", "http://127.0.0.1:1/x", "local://data/x", "--quiet"], 5),
         ],
-        ids=" ".join,
+        ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
     )
     def test_each_is_what_the_docs_say(self, run: Run, file: Path, arguments: list[str], code: int) -> None:
         finished = run(*arguments)

@@ -30,7 +30,7 @@ class Service:
 
     def uploader(self, **options: Any) -> StreamingUploader:
         settings = {"part_size": PART, "workers": 3, "clock": FakeClock(), **options}
-        return StreamingUploader(self.driver, **settings)  # type: ignore[arg-type]  # FaultyDriver forwards by name
+        return StreamingUploader(self.driver, **settings)
 
     def upload(
         self, source: Any, key: str = "k", *, uploader: dict[str, Any] | None = None, **call: Any

@@ -101,7 +101,7 @@ class TestBadInput:
             service.uploader(**options)
 
     def test_a_part_size_the_service_does_not_take_is_refused(self, service: Service) -> None:
-        service.memory.limits = Limits(min_part=4096, checksum="crc64")  # type: ignore[misc]
+        service.memory.limits = Limits(min_part=4096, checksum="crc64")
 
         with pytest.raises(ConfigurationError, match="part size"):
             service.upload(DATA)
@@ -372,7 +372,7 @@ class TestComplete:
 
 class TestInitiationOrder:
     def test_an_overtaken_upload_starts_afresh_where_the_last_initiated_wins(self, service: Service) -> None:
-        service.memory.limits = Limits(min_part=1, checksum="crc64", complete_order="initiation")  # type: ignore[misc]
+        service.memory.limits = Limits(min_part=1, checksum="crc64", complete_order="initiation")
         interrupt_after(service, 4)
         put(service, "k", b"newer")
 
@@ -511,7 +511,12 @@ class TestSourceFails:
         path = tmp_path / "f"
         path.write_bytes(DATA)
         os.utime(path, (1_700_000_000, 1_700_000_000))
-        service.fails(lambda c: path.write_bytes(DATA[::-1]) and None if c.operation == "create_upload" else None)
+
+        def rewrite(call: Call) -> None:
+            if call.operation == "create_upload":
+                path.write_bytes(DATA[::-1])
+
+        service.fails(rewrite)
 
         with pytest.raises(SourceChangedError):
             service.upload(FileSource(path))

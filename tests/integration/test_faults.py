@@ -6,6 +6,7 @@ import hashlib
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,9 +47,9 @@ def sha256(path: Path) -> str:
 
 
 @pytest.fixture
-def proxy(s3_server: S3Server) -> FaultProxy:
+def proxy(s3_server: S3Server) -> Iterator[FaultProxy]:
     with FaultProxy(s3_server.endpoint) as proxy:
-        yield proxy  # type: ignore[misc]  # a fixture that yields
+        yield proxy
 
 
 @pytest.fixture

@@ -44,7 +44,9 @@ def test_the_peak_is_base_plus_budget_plus_a_tenth_plus_one_mib_per_worker(
         peak = peak_rss(sender, "cp", source.url, target.uri("large"), *options)
 
     bound = base + budget * 11 // 10 + workers * MIB
-    print(f"{target.name}, {workers} workers: base {base / MIB:.0f}, peak {peak / MIB:.0f}, bound {bound / MIB:.0f} MiB")
+    print(
+        f"{target.name}, {workers} workers: base {base / MIB:.0f}, peak {peak / MIB:.0f}, bound {bound / MIB:.0f} MiB"
+    )
     assert base < peak <= bound
 
 
