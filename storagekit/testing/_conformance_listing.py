@@ -105,7 +105,12 @@ class ListTests:
     @pytest.mark.parametrize("limit", [1, 3, 1000])
     @pytest.mark.parametrize("start_after", [*KEYS, "A", "a", "a/", "a/c", "b", "z", "\U0010ffff"])
     def test_start_after(self, full: Harness, start_after: str, limit: int) -> None:
-        assert full.listed(limit, start_after=start_after) == [key for key in KEYS if key > start_after]
+        found, wanted = full.listed(limit, start_after=start_after), [key for key in KEYS if key > start_after]
+        if full.exact_start_after or limit > len(KEYS) or "/" not in start_after:
+            assert found == wanted
+        else:
+            assert found == [key for key in wanted if key in found]
+            assert found[-1:] == wanted[-1:]
 
     @pytest.mark.parametrize("start_after", ["B", "a/b", "a/c/d", "a/d", "b", "A"])
     def test_start_after_within_a_prefix(self, full: Harness, start_after: str) -> None:

@@ -10,8 +10,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from http.server import BaseHTTPRequestHandler
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
@@ -45,12 +47,18 @@ class Module:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{self.name} imports relatively"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (f"{self._base(node)}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not types_too:
             return
         for child in ast.iter_child_nodes(node):
             yield from self._imports(child, types_too=types_too)
+
+    def _base(self, node: ast.ImportFrom) -> str:
+        """Return the dotted module that names are imported from, a relative one (``from .x``) written out."""
+        if not node.level:
+            return node.module or ""
+        up = node.level - 1 if self.path.name == "__init__.py" else node.level
+        return ".".join([*self.name.split(".")[: -up or None], *([node.module] if node.module else [])])
 
     @property
     def own(self) -> set[str]:
@@ -224,14 +232,18 @@ def undocumented(node: ast.Module | Definition, place: str) -> Iterator[str]:
             continue
         if isinstance(child, ast.ClassDef):
             yield from undocumented(child, f"{place}.{child.name}")
-        elif not ast.get_docstring(child) and not is_said_elsewhere(child):
+        elif not ast.get_docstring(child) and not is_said_elsewhere(child, place):
             yield f"{place}.{child.name}"
 
 
-def is_said_elsewhere(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Tell whether the getter, or the driver protocol, has the words for this method."""
-    setter = any(ast.unparse(decorator).endswith(".setter") for decorator in function.decorator_list)
-    return setter or any(hasattr(protocol, function.name) for protocol in (Driver, Body, Reader))
+def is_said_elsewhere(function: ast.FunctionDef | ast.AsyncFunctionDef, place: str) -> bool:
+    """Tell whether the getter, the driver protocol, a base class or ``http.server`` has the words for this method."""
+    if any(ast.unparse(decorator).endswith(".setter") for decorator in function.decorator_list):
+        return True
+    owner = resolve_name(place)
+    bases = owner.__mro__[1:] if isinstance(owner, type) else ()
+    handles = any(base is BaseHTTPRequestHandler for base in bases) and function.name.startswith("do_")
+    return handles or any(hasattr(said, function.name) for said in (Driver, Body, Reader, *bases))
 
 
 @pytest.mark.parametrize("name", MODULES)
