@@ -49,12 +49,12 @@ if TYPE_CHECKING:
     from storagekit.errors import StorageError
     from storagekit.types import DownloadResult, ObjectInfo, Progress, UploadResult
     from storagekit.uploader import StreamingUploader
+else:  # hidden from type checkers, which would take any misspelt name for Any
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'storagekit' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME:
+            raise AttributeError(f"module 'storagekit' has no attribute {name!r}")
+        return getattr(import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:

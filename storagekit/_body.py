@@ -39,13 +39,12 @@ class MemoryBody:
         """Return the next slice, at most ``n`` and 1 MiB."""
         try:
             self._cancel.check()
+            block = self._data[self._offset : self._offset + _at_most(n)]
+            self._offset += len(block)
+            self._meter.add(len(block))
         except Exception as error:
             self.failed = error
             raise
-        end = self._offset + (min(n, BLOCK) if n > 0 else BLOCK)
-        block = self._data[self._offset : end]
-        self._offset += len(block)
-        self._meter.add(len(block))
         return block
 
     def rewind(self) -> None:
@@ -92,7 +91,7 @@ class StreamBody:
         """Return the next bytes; they are overwritten by the next ``read``."""
         try:
             self._cancel.check()
-            return self._read(min(n, BLOCK) if n > 0 else BLOCK)
+            return self._read(_at_most(n))
         except Exception as error:
             self.failed = error
             raise
@@ -127,6 +126,11 @@ class StreamBody:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+
+
+def _at_most(n: int) -> int:
+    """Bytes that ``read(n)`` may return: a negative ``n`` asks for what is convenient."""
+    return BLOCK if n < 0 else min(n, BLOCK)
 
 
 def truncated(source: OpenSource, offset: int) -> SourceTruncatedError:

@@ -6,7 +6,6 @@ would then hold up Ctrl-C for as long as a socket times out.
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
@@ -22,6 +21,7 @@ _GIVE_UP_AFTER = 4
 the others: what they move need not be moved by the next run."""
 
 _LAST_WORDS_S = 1.5  # how long stopped workers are waited for: Ctrl-C returns within 2 s
+_LOOK_S = 0.1  # how often it is looked whether they were stopped
 
 
 class Crew(Generic[T]):
@@ -32,47 +32,41 @@ class Crew(Generic[T]):
         self._work = work
         self._stop = stop
         self._lock = threading.Lock()
-        self._ended: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._error: BaseException | None = None
         self._failed_in_a_row = 0
-        self._running = 0
         self.results: dict[int, T] = {}
 
     def run(self, workers: int) -> None:
         """Return when all spans are done; raise the first error. An interrupt stops the workers and passes."""
+        names = [f"storagekit-worker-{index}" for index in range(workers)]
+        threads = [threading.Thread(target=self._run, name=name, daemon=True) for name in names]
         try:
-            for index in range(workers):
-                threading.Thread(target=self._run, name=f"storagekit-worker-{index}", daemon=True).start()
-                self._running += 1
-            self._wait()
+            for thread in threads:
+                thread.start()
+            self._wait(threads)
         except BaseException:
             self._stop.set()
-            self._wait()
+            self._wait(threads)
             raise
         if self._error is not None:
             raise self._error
         self._stop.check()
 
-    def _wait(self) -> None:
+    def _wait(self, threads: list[threading.Thread]) -> None:
+        """Wait for all threads; once they were told to stop, only for their last words."""
         patience = _LAST_WORDS_S
-        while self._running and patience > 0:
-            try:
-                self._ended.get(timeout=0.1)
-                self._running -= 1
-            except queue.Empty:
-                patience -= 0.1 if self._stop.is_set else 0.0
+        while patience > 0 and (alive := next((thread for thread in threads if thread.is_alive()), None)):
+            alive.join(_LOOK_S)
+            patience -= _LOOK_S if self._stop.is_set and alive.is_alive() else 0.0
 
     def _run(self) -> None:
-        try:
-            while (span := self._next()) is not None:
-                try:
-                    result = self._work(span)
-                except BaseException as error:  # noqa: BLE001  # carried to the thread that called run
-                    self._fail(error)
-                else:
-                    self._done(span, result)
-        finally:
-            self._ended.put(None)
+        while (span := self._next()) is not None:
+            try:
+                result = self._work(span)
+            except BaseException as error:  # noqa: BLE001  # carried to the thread that called run
+                self._fail(error)
+            else:
+                self._done(span, result)
 
     def _next(self) -> Span | None:
         with self._lock:

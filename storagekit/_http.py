@@ -27,7 +27,7 @@ from storagekit._guard import Guard
 from storagekit._retry import RetryPolicy
 from storagekit._source import Identity, OpenSource, RangeReader, changed, strong_identity, weak_identity
 from storagekit.driver import Code, DriverError, Failure
-from storagekit.errors import UnsupportedSourceError
+from storagekit.errors import ConfigurationError, UnsupportedSourceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,8 +117,14 @@ def identify(url: str, known: Validators) -> Identity:
 
 
 def public_url(url: str) -> str:
-    """Return ``url`` without user info, query and fragment: what may be shown, logged and recorded."""
-    parts = urlsplit(url)
+    """Return ``url`` without user info, query and fragment: what may be shown, logged and recorded.
+
+    Raises ConfigurationError for what is no URL.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ConfigurationError(f"this is not a URL: {error}", hint="Write http(s)://host/path") from error
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
@@ -195,9 +201,9 @@ class _OpenURL:
     """An opened URL. ``_pin`` only ever moves to a weaker pin, so threads need no lock for it."""
 
     def __init__(self, url: str, session: Session, guard: Guard) -> None:
+        self._shown = public_url(url)
         self._url = url
         self._session = session
-        self._shown = public_url(url)
         self.guard = guard
         headers, self._known = guard.call("open", self._look)
         self._pins = pins_for(self._known)

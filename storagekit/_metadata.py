@@ -30,7 +30,12 @@ def encode(metadata: Mapping[str, str]) -> dict[str, str]:
         check_metadata_name(name)
         if name in (TOKEN, SOURCE):
             raise InvalidNameError(f"the metadata name {name!r} is reserved", hint="Choose another name")
-    return {name: quote(value.strip(), safe=_PLAIN) for name, value in metadata.items()}
+    try:
+        return {name: quote(value.strip(), safe=_PLAIN) for name, value in metadata.items()}
+    except UnicodeEncodeError as error:
+        raise InvalidNameError(
+            "a metadata value is not valid Unicode", hint="Give text without lone surrogates"
+        ) from error
 
 
 def stamp(metadata: Mapping[str, str], token: str, source: str, mtime: float | None) -> dict[str, str]:

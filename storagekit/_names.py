@@ -11,7 +11,7 @@ from storagekit.driver import Limits
 from storagekit.errors import InvalidNameError
 from storagekit.types import RESERVED_PREFIX
 
-_METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*$")
+_METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 
 
 def check_key(key: str, limits: Limits) -> None:

@@ -71,12 +71,28 @@ class StoredRecord:
 def parse(data: bytes) -> Record | None:
     """Return the record, or None for what a newer version, or somebody else, wrote there."""
     try:
-        fields: dict[str, Any] = json.loads(data)
-        if fields.pop("schema") != SCHEMA:
+        found: dict[str, Any] = json.loads(data)
+        if found.pop("schema") != SCHEMA:
             return None
-        return Record(**fields)
-    except (ValueError, TypeError, KeyError, AttributeError):
+        record = Record(**found)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+    return record if _is_sound(record) else None
+
+
+def _is_sound(record: Record) -> bool:
+    numbers = (record.size, record.part_size)
+    texts = (record.bucket, record.key, record.upload_id, record.token, record.identity, record.source)
+    optional = (record.content_type, record.previous_etag)
+    return (
+        all(type(number) is int for number in numbers)
+        and record.size >= 0
+        and record.part_size > 0
+        and all(isinstance(text, str) for text in (*texts, record.metadata_digest))
+        and all(text is None or isinstance(text, str) for text in optional)
+        and isinstance(record.stored, dict)
+        and all(isinstance(text, str) for entry in record.stored.items() for text in entry)
+    )
 
 
 def prefix_for(key: str) -> str:

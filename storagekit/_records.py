@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from storagekit._record import Record, StoredRecord, name_for, parse, prefix_for
 from storagekit._store import Store
@@ -50,19 +50,18 @@ class BucketRecords:
     def load(self, bucket: str, key: str) -> list[StoredRecord]:
         """List the key's prefix and read each record; one that vanishes meanwhile is left out."""
         found = [
-            stored
+            StoredRecord(record, info.key, info.modified)
             for page in self.store.pages(bucket, prefix_for(key))
             for info in page.objects
-            if (stored := self._read(bucket, info.key, info.modified)) is not None
+            if _is_of(record := self._read(bucket, info.key), bucket, key)
         ]
         return _oldest_first(found)
 
-    def _read(self, bucket: str, name: str, modified: datetime | None) -> StoredRecord | None:
+    def _read(self, bucket: str, name: str) -> Record | None:
         try:
-            record = parse(self.store.read_bytes(bucket, name, _MOST_BYTES))
+            return parse(self.store.read_bytes(bucket, name, _MOST_BYTES))
         except ObjectNotFoundError:
             return None
-        return StoredRecord(record, name, modified) if record is not None else None
 
     def save(self, record: Record) -> StoredRecord:
         """Write the record with the checksum that the server verifies."""
@@ -84,12 +83,17 @@ class LocalRecords:
 
     def load(self, bucket: str, key: str) -> list[StoredRecord]:
         """Read the files of the key's directory."""
-        found = [
-            StoredRecord(record, str(path), datetime.fromtimestamp(path.stat().st_mtime, timezone.utc))
-            for path in self._home(bucket, key).glob("*.json")
-            if (record := parse(path.read_bytes())) is not None
-        ]
-        return _oldest_first(found)
+        files = self._home(bucket, key).glob("*.json")
+        return _oldest_first([stored for path in files if (stored := self._read(path, bucket, key)) is not None])
+
+    def _read(self, path: Path, bucket: str, key: str) -> StoredRecord | None:
+        try:
+            record, facts = parse(path.read_bytes()), path.stat()
+        except FileNotFoundError:  # another process is done with it
+            return None
+        if not _is_of(record, bucket, key):
+            return None
+        return StoredRecord(record, str(path), datetime.fromtimestamp(facts.st_mtime, timezone.utc))
 
     def save(self, record: Record) -> StoredRecord:
         """Write the record through a temporary name, readable by this user only."""
@@ -128,6 +132,8 @@ class AutoRecords:
         """Return the records of both places; a bucket that may not be listed has none that we could use."""
         try:
             there = self.bucket.load(bucket, key)
+        except CredentialsError:
+            raise  # says nothing about what was begun
         except PermissionDeniedError:
             there = []
         return _oldest_first([*there, *self.local.load(bucket, key)])
@@ -182,6 +188,11 @@ def _state_directory() -> Path:
     from platformdirs import user_state_path
 
     return user_state_path("storagekit")
+
+
+def _is_of(record: Record | None, bucket: str, key: str) -> TypeGuard[Record]:
+    """Tell whether a record is one of this object: a bucket that was copied brings the records of the other along."""
+    return record is not None and (record.bucket, record.key) == (bucket, key)
 
 
 def _oldest_first(found: list[StoredRecord]) -> list[StoredRecord]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from storagekit.driver import Code, Failure
 
+_MOST_DOUBLINGS = 64  # any cap is reached long before; 2.0 ** 1024 is an OverflowError
+
 RETRYABLE = frozenset({Code.THROTTLED, Code.TIMEOUT, Code.SERVER, Code.NETWORK, Code.STALE_CONNECTION, Code.INTEGRITY})
 """INTEGRITY is a body that was damaged on its way: sent again it is right, unless memory or disk is bad."""
 
@@ -41,6 +43,8 @@ class Failures:
 
     counted: int = 0
     stale: int = 0
+    free: bool = False
+    """Whether the last one was the first stale connection, which costs neither a try nor a wait."""
 
     @property
     def total(self) -> int:
@@ -50,7 +54,7 @@ class Failures:
     def after(self, failure: Failure) -> Failures:
         """Return the history with one more failure; the first stale connection is not counted as one."""
         if failure.code is Code.STALE_CONNECTION and not self.stale:
-            return Failures(self.counted, 1)
+            return Failures(self.counted, 1, free=True)
         return Failures(self.counted + 1, self.stale)
 
 
@@ -70,7 +74,7 @@ def decide(policy: RetryPolicy, failure: Failure, failures: Failures, elapsed_s:
     """
     if failure.code not in RETRYABLE:
         return None
-    if failures.counted == 0:
+    if failures.free:
         return 0.0
     if failures.counted >= policy.attempts:
         return None
@@ -79,5 +83,5 @@ def decide(policy: RetryPolicy, failure: Failure, failures: Failures, elapsed_s:
             return None
         delay = failure.retry_after_s + random * policy.base_s
     else:
-        delay = random * min(policy.cap_s, policy.base_s * 2.0 ** (failures.counted - 1))
+        delay = random * min(policy.cap_s, policy.base_s * 2.0 ** min(failures.counted - 1, _MOST_DOUBLINGS))
     return delay if elapsed_s + delay <= policy.deadline_s else None

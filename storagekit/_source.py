@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Protocol
 
 from storagekit._clock import Cancel
-from storagekit.errors import NotFoundError, SourceChangedError, UnsupportedSourceError
+from storagekit.errors import ConfigurationError, NotFoundError, SourceChangedError, UnsupportedSourceError
 
 _EDGE = 64 * 1024
 
@@ -106,7 +106,10 @@ class BytesSource:
 
     def open(self, cancel: Cancel) -> OpenSource:
         """Return the opened source; hashing the bytes is their identity."""
-        view = memoryview(self.data).cast("B")
+        view = memoryview(self.data)
+        if not view.c_contiguous:
+            raise UnsupportedSourceError("a memoryview with gaps cannot be read", hint="Give bytes(view)")
+        view = view.cast("B")
         digest = hashlib.sha256(view).hexdigest()
         identity = strong_identity(f"{len(view):,} bytes in memory", kind="bytes", size=len(view), sha256=digest)
         return _OpenBytes(view, self.name, identity)
@@ -164,8 +167,10 @@ class FileSource:
         path = Path(self.path)
         try:
             file = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | os.O_NONBLOCK)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFoundError(f"no such file: {path}") from error
+        except ValueError as error:
+            raise ConfigurationError(f"this is not a path: {error}") from error
         facts = os.fstat(file)
         if not stat.S_ISREG(facts.st_mode):
             os.close(file)

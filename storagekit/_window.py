@@ -50,17 +50,18 @@ class Window:
                 while self._queue[0] is not ticket or self._in_use + size > self.budget:
                     self._changed.wait(_POLL_S)
                     cancel.check()
+                buffer = self._from_pool(size)
                 self._in_use += size
+                return buffer
             finally:
                 self._queue.remove(ticket)
                 self._changed.notify_all()
-            return self._from_pool(size)
 
     def _from_pool(self, size: int) -> bytearray:
         for index, buffer in enumerate(self._pool):
             if len(buffer) == size:
                 return self._pool.pop(index)
-        while self._pool and self._in_use + sum(map(len, self._pool)) > self.budget:
+        while self._pool and self._in_use + size + sum(map(len, self._pool)) > self.budget:
             self._pool.pop(0)
         return bytearray(size)
 

@@ -79,7 +79,7 @@ class StorageClient:
         **settings: str | None,
     ) -> None:
         env = os.environ if environment is None else environment
-        self.backend = backend or "driver" if driver is not None else choose_backend(backend, endpoint, env)
+        self.backend = choose_backend(backend, endpoint, env) if driver is None else backend or "driver"
         scope = self.backend
         if driver is None:
             registry = Registry.create(env)

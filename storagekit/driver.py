@@ -23,9 +23,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING, Any, Protocol
 
 from storagekit.types import (
     Checksum,
@@ -39,6 +37,9 @@ from storagekit.types import (
     UploadPage,
     WriteOptions,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # part of every type checker, and needed by no program
 
 
 class Code(Enum):
@@ -145,9 +146,6 @@ class Body(Protocol):
 
     def view(self) -> memoryview | None:
         """Return all the bytes where they are in memory, else None. Reading through it counts no progress."""
-
-
-R = TypeVar("R", bound="Reader")
 
 
 class Reader(Protocol):

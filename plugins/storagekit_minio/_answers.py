@@ -20,11 +20,6 @@ from storagekit_minio._failures import of_code
 
 META = "x-amz-meta-"
 
-_SERVICE, _AFTER = "s:", "a:"
-"""What a token of a listing begins with: one of the service's, or the key to start after."""
-
-_LAST_CHARACTER = "\U0010ffff"
-
 
 def info(key: str, headers: Mapping[str, str]) -> ObjectInfo:
     """Return what a HEAD says of an object."""
@@ -66,32 +61,14 @@ def upload_id(response: BaseHTTPResponse) -> str:
     return found
 
 
-def object_page(response: BaseHTTPResponse, delimiter: str, limit: int) -> ObjectPage:
-    """Return a page of ListObjectsV2. Its token says where the next one starts, for :func:`place` to read.
-
-    It is the service's own, with two exceptions, both for MinIO. It may call a full page the last when it is not: one
-    key per page and a key for a prefix, or a page that began after a key below a slash. So a full page always has a
-    successor, if an empty one. And a page that ends in a common prefix is followed by itself, for ever, where the
-    delimiter is no slash: there the next page starts behind all that the prefix holds.
-    """
+def object_page(response: BaseHTTPResponse) -> ObjectPage:
+    """Return a page of ListObjectsV2."""
     root = _document(response)
-    objects = tuple(_object(root, each) for each in _xml.children(root, "Contents"))
-    prefixes = tuple(_xml.key(root, each, "Prefix") for each in _xml.children(root, "CommonPrefixes"))
-    last = max([info.key for info in objects[-1:]] + list(prefixes[-1:]), default="")
-    token = _next(root, _xml.text(root, "NextContinuationToken"))
-    if token and (delimiter == "/" or last not in prefixes):
-        return ObjectPage(objects, prefixes, f"{_SERVICE}{token}")
-    if not token and len(objects) + len(prefixes) < limit:
-        return ObjectPage(objects, prefixes)
-    return ObjectPage(objects, prefixes, f"{_AFTER}{last}{_LAST_CHARACTER if last in prefixes else ''}")
-
-
-def place(token: str | None, start_after: str) -> dict[str, str]:
-    """Return the parameters that say where a page of objects starts."""
-    if token and token.startswith(_SERVICE):
-        return {"continuation-token": token[len(_SERVICE) :]}
-    after = token[len(_AFTER) :] if token else start_after
-    return {"start-after": after} if after else {}
+    return ObjectPage(
+        tuple(_object(root, each) for each in _xml.children(root, "Contents")),
+        tuple(_xml.key(root, each, "Prefix") for each in _xml.children(root, "CommonPrefixes")),
+        _next(root, _xml.text(root, "NextContinuationToken")),
+    )
 
 
 def part_page(response: BaseHTTPResponse) -> PartPage:

@@ -37,7 +37,7 @@ SETTINGS = (
     Setting("min_part", help="smallest part but the last, bytes, default 5 MiB"),
     Setting("max_part", help="largest part, bytes, default 5 GiB"),
     Setting("max_parts", help="parts of one upload, default 10,000; Swift allows 1,000 unless it is set up otherwise"),
-    Setting("max_key_bytes", help="longest key, default 1,024; 975 on Swift, which adds an upload's id to its name"),
+    Setting("max_key_bytes", help="longest key, default 1,024; 969 on Swift, which adds to the key of a part"),
     Setting("sparse_complete", help="false where a complete must name every part that was sent (Ceph RGW, rclone)"),
 )
 
@@ -56,12 +56,14 @@ class Settings:
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
     max_connections: int = 32
+    is_minio: bool = True
     limits: Limits = field(default_factory=Limits)
 
 
 def parse(given: Mapping[str, str]) -> Settings:
     """Return the settings. Raises ConfigurationError for what is missing or makes no sense."""
     address, secure = parse_endpoint(_required(given, "endpoint"), use_ssl=_optional(given, "use_ssl", _boolean, None))
+    is_minio = _optional(given, "server", _is_minio, not _is_amazon(address))
     return Settings(
         address=address,
         secure=secure,
@@ -74,7 +76,8 @@ def parse(given: Mapping[str, str]) -> Settings:
         connect_timeout_s=_optional(given, "connect_timeout_s", _seconds, 10.0),
         read_timeout_s=_optional(given, "read_timeout_s", _seconds, 60.0),
         max_connections=_optional(given, "max_connections", _count, 32),
-        limits=_limits(given, address),
+        is_minio=is_minio,
+        limits=_limits(given, is_minio=is_minio),
     )
 
 
@@ -113,7 +116,11 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _limits(given: Mapping[str, str], address: str) -> Limits:
+def _is_amazon(address: str) -> bool:
+    return address.partition(":")[0].lower().endswith((".amazonaws.com", ".amazonaws.com.cn"))
+
+
+def _limits(given: Mapping[str, str], *, is_minio: bool) -> Limits:
     """The limits of S3, MinIO's own rules where it is one, and what the settings say otherwise."""
     plain = Limits(
         min_part=_optional(given, "min_part", _count, Limits.min_part),
@@ -122,9 +129,7 @@ def _limits(given: Mapping[str, str], address: str) -> Limits:
         max_key_bytes=_optional(given, "max_key_bytes", _count, Limits.max_key_bytes),
         sparse_complete=_optional(given, "sparse_complete", _boolean, default=True),
     )
-    host = address.partition(":")[0].lower()
-    default = "s3" if host.endswith((".amazonaws.com", ".amazonaws.com.cn")) else "minio"
-    return _as_minio(plain) if _optional(given, "server", _server, default) == "minio" else plain
+    return _as_minio(plain) if is_minio else plain
 
 
 def _as_minio(limits: Limits) -> Limits:
@@ -177,7 +182,7 @@ def _count(text: str) -> int:
     return value
 
 
-def _server(text: str) -> str:
+def _is_minio(text: str) -> bool:
     if text not in ("minio", "s3"):
         raise ValueError("neither minio nor s3")
-    return text
+    return text == "minio"

@@ -4,7 +4,7 @@ The SDK signs, builds URLs and presigns. Around it: ``_client`` (transport), ``_
 (documents) and ``_failures`` (what an error means). Requests go through the SDK's ``_execute``, whose name and
 keywords are the same in 7.1 to 7.2.20: the public methods buffer parts, page by themselves and refuse names.
 
-Where servers differ, the answer decides, not a switch: keys are decoded if the answer says that they are encoded, and
+Where servers differ, the answer decides, with one exception (``_listing``): keys are decoded if the answer says that they are encoded, and
 an upload that is not there is UPLOAD_GONE whether it is called NoSuchUpload or (Ceph, Swift) NoSuchKey.
 """
 
@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import quote
 
 from minio.error import S3Error
+from urllib3.response import BaseHTTPResponse
 
 from storagekit.driver import Body, Code, DriverError, Failure, Limits, Reader
 from storagekit.types import (
@@ -41,15 +42,14 @@ from storagekit_minio._answers import (
     delete_failures,
     info,
     made,
-    object_page,
     part_page,
-    place,
     stored,
     upload_id,
     upload_page,
 )
 from storagekit_minio._client import Client, sending
 from storagekit_minio._failures import classify
+from storagekit_minio._listing import careful_page, plain_page
 from storagekit_minio._reader import open_reader
 from storagekit_minio._settings import Settings, parse
 
@@ -63,6 +63,7 @@ class MinioDriver:
         self._client = Client(settings)
         self._limits = settings.limits
         self._region = settings.region
+        self._is_minio = settings.is_minio
 
     @classmethod
     def from_settings(cls, given: Mapping[str, str]) -> MinioDriver:
@@ -143,10 +144,15 @@ class MinioDriver:
         token: str | None = None,
         limit: int = 1000,
     ) -> ObjectPage:
-        """Return one page of ListObjectsV2. A prefix is sent even if empty: access policies may ask for it."""
-        query = {"list-type": "2", "encoding-type": "url", "max-keys": str(limit), "prefix": prefix}
-        query |= _given({"delimiter": delimiter}) | place(token, start_after)
-        return object_page(self._client.request("GET", bucket, query=query), delimiter, limit)
+        """Return one page. A prefix is sent even if empty: access policies may ask for it."""
+
+        def ask(query: Mapping[str, str]) -> BaseHTTPResponse:
+            common = {"list-type": "2", "encoding-type": "url", "prefix": prefix}
+            return self._client.request("GET", bucket, query={**common, **query})
+
+        if self._is_minio:
+            return careful_page(ask, prefix, delimiter, start_after, token, limit)
+        return plain_page(ask, delimiter, start_after, token, limit)
 
     def copy(self, bucket: str, key: str, source_bucket: str, source_key: str, options: WriteOptions) -> PutResult:
         """Copy one object on the server, its metadata replaced."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 from storagekit.errors import ConfigurationError
 
@@ -20,13 +21,13 @@ def parse_size(text: str) -> int:
     factor = _FACTORS.get(found[2].upper()) if found else None
     if found is None or factor is None:
         raise ConfigurationError(f"{text!r} is not a size", hint="Write it like 16MiB, 50MB or 1048576")
-    return int(float(found[1]) * factor)
+    return int(Fraction(found[1]) * factor)
 
 
 def show_size(count: int) -> str:
     """Return a size in the largest binary unit in which it is at least 1."""
     value, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
-    while value >= 1024 and len(units) > 1:
+    while round(value, 1) >= 1024 and len(units) > 1:
         value /= 1024
         units.pop(0)
     return f"{value:.0f} {units[0]}" if units[0] == "B" else f"{value:.1f} {units[0]}"

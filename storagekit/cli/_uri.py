@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from storagekit._http import public_url
 from storagekit.errors import ConfigurationError
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,10 @@ def parse(text: str) -> Location:
     if text == "-":
         return StandardStream()
     scheme, separator, rest = text.partition("://")
-    if not separator:
+    if not separator or not _SCHEME.fullmatch(scheme):
         return LocalPath(text)
     if scheme.lower() in ("http", "https"):
+        public_url(text)  # raises for what is no URL
         return WebURL(text)
     if scheme.lower() == "file":
         return LocalPath(unquote(urlsplit(text).path))

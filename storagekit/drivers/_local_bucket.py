@@ -120,8 +120,8 @@ class Bucket:
             if not os.path.exists(alive):
                 raise gone
             require_key(self.path, key)
-            self._write_labels(key, etag, options)
             try:
+                self._write_labels(key, etag, options)
                 files.make_directories(self.path, key.rpartition("/")[0], durable=True)
                 _rename(source, f"{self.path}/{key}")
             except BaseException:

@@ -27,8 +27,8 @@ class Harness:
 
     ``abort_stops_parts``: a part in flight during an abort fails; else it is acknowledged and dropped.
     ``repeats_complete``: a second complete of one upload is answered like the first (AWS); else UPLOAD_GONE.
-    ``exact_start_after``: a page that starts behind a key in a folder is complete; else (MinIO of 2026-02, pages smaller
-    than the bucket) it may leave out keys of that folder.
+    ``exact_start_after``: a page that starts behind a key in a folder is complete; else (MinIO of 2026-02, where the
+    bucket takes several pages) it may leave out keys of that folder.
     ``odd_keys``: keys that the round trip leaves out, because this service cannot hold them.
     """
 

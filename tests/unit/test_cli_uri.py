@@ -90,4 +90,4 @@ def test_a_url_is_named_by_the_end_of_its_path(url: str, name: str) -> None:
 
 def test_a_url_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigurationError):
-        _ = WebURL("http://[::1/a.tar").name
+        parse("http://[::1/a.tar")

@@ -137,8 +137,7 @@ def interrupted(end: Callable[[Cancel], object]) -> float:
     crew: Crew[None]
 
     def work(span: Span) -> None:
-        while not crew._running:  # until the main thread waits for us
-            threading.Event().wait(0.001)
+        time.sleep(0.05)  # until the main thread waits for us; an earlier interrupt has to end alike
         _thread.interrupt_main()
         end(stop)
 

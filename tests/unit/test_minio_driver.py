@@ -704,26 +704,73 @@ def query(wire: Wire) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(target).query, keep_blank_values=True).items()}
 
 
-def test_list_goes_on_behind_a_full_page_that_claims_to_be_the_last(wire: Wire, driver: MinioDriver) -> None:
-    text = "<ListBucketResult><Contents><Key>a/b</Key></Contents><IsTruncated>false</IsTruncated></ListBucketResult>"
-    wire.answers = [answer(200, text), answer(200, "<ListBucketResult/>")]
-    page = driver.list("bucket", "a/b", limit=1)
-    assert "delimiter" not in query(wire)
-    assert page.token is not None
-    assert driver.list("bucket", "a/b", token=page.token, limit=1).token is None
-    assert (query(wire)["start-after"], query(wire)["prefix"]) == ("a/b", "a/b")
+def listing(*names: str, token: str = "") -> bytes:
+    """A page of keys, and of common prefixes, which end in a slash."""
+    folders = [f"<CommonPrefixes><Prefix>{name}</Prefix></CommonPrefixes>" for name in names if name.endswith("/")]
+    keys = [f"<Contents><Key>{name}</Key></Contents>" for name in names if not name.endswith("/")]
+    more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>" if token else ""
+    return answer(200, f"<ListBucketResult>{''.join(keys + folders)}{more}</ListBucketResult>")
 
 
-def test_list_gets_past_a_prefix_that_ends_in_no_slash(wire: Wire, driver: MinioDriver) -> None:
-    text = (
-        "<ListBucketResult><CommonPrefixes><Prefix>a-</Prefix></CommonPrefixes><IsTruncated>true</IsTruncated>"
-        "<NextContinuationToken>t</NextContinuationToken></ListBucketResult>"
+def test_list_as_s3(wire: Wire) -> None:
+    driver = make_driver(wire, server="s3")
+    wire.answers = [listing("a", "b/", token="t"), listing("c")]
+    first = driver.list("bucket", "", "/", "0", limit=2)
+    assert query(wire) == {
+        **{"list-type": "2", "encoding-type": "url", "prefix": "", "max-keys": "2"},
+        **{"delimiter": "/", "start-after": "0"},
+    }
+    assert ([info.key for info in first.objects], first.prefixes, first.token) == (["a"], ("b/",), "t")
+    assert driver.list("bucket", token=first.token).token is None
+    assert (query(wire)["continuation-token"], "delimiter" in query(wire), "start-after" in query(wire)) == (
+        "t",
+        False,
+        False,
     )
-    wire.answers = [answer(200, text), answer(200, "<ListBucketResult/>"), answer(200, text)]
-    page = driver.list("bucket", delimiter="-", limit=1)
-    driver.list("bucket", delimiter="-", token=page.token, limit=1)
-    assert query(wire)["start-after"] == "a-\U0010ffff"
-    assert "continuation-token" not in query(wire)
+    driver.close()
+
+
+def walk(driver: MinioDriver, *where: str, limit: int) -> tuple[list[str], list[str]]:
+    keys, prefixes, token = [], [], None
+    while True:
+        page = driver.list("bucket", *where, token=token, limit=limit)
+        assert len(page.objects) + len(page.prefixes) <= limit
+        keys += [info.key for info in page.objects]
+        prefixes += page.prefixes
+        token = page.token
+        if token is None:
+            return keys, prefixes
+
+
+def test_list_on_minio_asks_for_two_and_gives_one(wire: Wire, driver: MinioDriver) -> None:
+    """For one key MinIO would take the prefix for the whole answer."""
+    wire.answers = [listing("a", "a-b", token="t"), listing("a", "a-b", token="t"), listing("a-c")]
+    assert walk(driver, "a", limit=1) == (["a", "a-b", "a-c"], [])
+    assert query(wire)["max-keys"] == "2"
+
+
+def test_list_on_minio_drops_what_a_page_repeats(wire: Wire, driver: MinioDriver) -> None:
+    """Between two looks at one page the key it had ended with was deleted, and another one was put before it."""
+    wire.answers = [listing("b", "c", token="t"), listing("a", "c", token="t"), listing("d")]
+    assert walk(driver, limit=1) == (["b", "c", "d"], [])
+
+
+def test_list_on_minio_starts_at_the_beginning(wire: Wire, driver: MinioDriver) -> None:
+    wire.answers = [listing("a", "b", token="t"), listing("c", "d", token="u"), listing("e")]
+    assert walk(driver, "", "", "c", limit=2) == (["d", "e"], [])
+    assert not [request for request in wire.requests if b"start-after" in request]
+
+
+def test_list_on_minio_keeps_a_folder_that_it_starts_in(wire: Wire, driver: MinioDriver) -> None:
+    wire.answers = [listing("a", "b/", "c"), listing("b/", "c/")]
+    assert walk(driver, "", "/", "b/x", limit=5) == (["c"], ["b/"])
+    assert walk(driver, "", "/", "bb", limit=5) == ([], ["c/"])
+
+
+def test_list_on_minio_folds_other_delimiters_itself(wire: Wire, driver: MinioDriver) -> None:
+    wire.answers = [listing("a-b", "a-c", token="t"), listing("a-d", "a/e", token="u"), listing("b-", "c")]
+    assert walk(driver, "", "-", limit=2) == (["a/e", "c"], ["a-", "b-"])
+    assert not [request for request in wire.requests if b"delimiter" in request]
 
 
 def test_uploads_go_on_behind_the_last_one_whatever_the_markers_say(wire: Wire, driver: MinioDriver) -> None:

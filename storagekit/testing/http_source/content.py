@@ -121,10 +121,12 @@ class InvertedContent:
 
     @property
     def size(self) -> int:
+        """Bytes of content: those of the other."""
         return self._content.size
 
     @property
     def tag(self) -> str:
+        """What tells this content from the other."""
         return self._content.tag + "-changed"
 
     def read(self, offset: int, length: int) -> bytes:
