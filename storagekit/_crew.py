@@ -32,34 +32,40 @@ class Crew(Generic[T]):
         self._work = work
         self._stop = stop
         self._lock = threading.Lock()
+        self._ended = threading.Condition()
+        self._running: set[int] = set()
         self._error: BaseException | None = None
         self._failed_in_a_row = 0
         self.results: dict[int, T] = {}
 
     def run(self, workers: int) -> None:
         """Return when all spans are done; raise the first error. An interrupt stops the workers and passes."""
-        names = [f"storagekit-worker-{index}" for index in range(workers)]
-        threads = [threading.Thread(target=self._run, name=name, daemon=True) for name in names]
         try:
-            for thread in threads:
-                thread.start()
-            self._wait(threads)
+            for number in range(workers):
+                self._running.add(number)
+                name = f"storagekit-worker-{number}"
+                threading.Thread(target=self._run, args=(number,), name=name, daemon=True).start()
+            self._wait()
         except BaseException:
             self._stop.set()
-            self._wait(threads)
+            self._wait()
             raise
         if self._error is not None:
             raise self._error
         self._stop.check()
 
-    def _wait(self, threads: list[threading.Thread]) -> None:
-        """Wait for all threads; once they were told to stop, only for their last words."""
-        patience = _LAST_WORDS_S
-        while patience > 0 and (alive := next((thread for thread in threads if thread.is_alive()), None)):
-            alive.join(_LOOK_S)
-            patience -= _LOOK_S if self._stop.is_set and alive.is_alive() else 0.0
+    def _wait(self) -> None:
+        """Wait for all workers; once they were told to stop, only for their last words.
 
-    def _run(self) -> None:
+        Not by Thread.join: interrupted, it takes a running thread for a finished one (CPython 3.10 and 3.11).
+        """
+        patience = _LAST_WORDS_S
+        with self._ended:
+            while self._running and patience > 0:
+                if not self._ended.wait(_LOOK_S) and self._stop.is_set:
+                    patience -= _LOOK_S
+
+    def _run(self, number: int) -> None:
         while (span := self._next()) is not None:
             try:
                 result = self._work(span)
@@ -67,6 +73,9 @@ class Crew(Generic[T]):
                 self._fail(error)
             else:
                 self._done(span, result)
+        with self._ended:
+            self._running.discard(number)
+            self._ended.notify_all()
 
     def _next(self) -> Span | None:
         with self._lock:
