@@ -58,20 +58,22 @@ class MemoryBody:
 
 
 class StreamBody:
-    """A part that is larger than the memory budget: read from the source again for each attempt, 1 MiB at a time.
+    """A part that is larger than the memory budget: read from the source again for each attempt, through ``buffer``.
 
-    Its checksum is known only when the last byte has passed: the caller compares ``seen`` with the answer.
+    Its checksum is known only when the last byte has passed: the caller compares ``seen`` with the answer, or lets
+    ``look_ahead`` read everything once more beforehand, so that the server can verify it.
     """
 
-    checksum: Checksum | None = None
-
-    def __init__(self, source: OpenSource, span: Span, algorithm: str, meter: Meter, cancel: Cancel) -> None:
+    def __init__(
+        self, source: OpenSource, span: Span, buffer: memoryview, algorithm: str, meter: Meter, cancel: Cancel
+    ) -> None:
         self._source = source
         self._span = span
+        self._buffer = buffer
         self._algorithm = algorithm
         self._meter = meter
         self._cancel = cancel
-        self._buffer = bytearray(min(BLOCK, max(span.length, 1)))
+        self.checksum: Checksum | None = None
         self._reader: RangeReader | None = None
         self._offset = 0
         self._hasher: Hasher = new_hasher(algorithm)
@@ -87,6 +89,14 @@ class StreamBody:
         """Checksum of the bytes that were read since the last rewind."""
         return self._hasher.checksum()
 
+    def look_ahead(self) -> None:
+        """Read the part once to learn its checksum, and go back to the first byte."""
+        self.rewind()
+        while self.read():
+            pass
+        self.checksum = self.seen
+        self.rewind()
+
     def read(self, n: int = -1) -> memoryview:
         """Return the next bytes; they are overwritten by the next ``read``."""
         try:
@@ -97,17 +107,19 @@ class StreamBody:
             raise
 
     def _read(self, n: int) -> memoryview:
-        wanted = min(n, self.size - self._offset)
+        wanted = min(n, self.size - self._offset, len(self._buffer))
         if wanted == 0:
             return memoryview(b"")
         if self._reader is None:
-            self._reader = self._source.open_range(self._span.offset, self._span.length)
-        count = self._reader.readinto(memoryview(self._buffer)[:wanted])
+            self._reader = self._source.open_range(self._span.offset, self._span.length, self._cancel)
+        count = self._reader.readinto(self._buffer[:wanted])
         if count == 0:
             raise truncated(self._source, self._span.offset + self._offset)
-        block = memoryview(self._buffer)[:count]
+        block = self._buffer[:count]
         self._hasher.update(block)
         self._offset += count
+        if self._offset == self.size:
+            self._source.check()  # before the last byte goes out, with which the server has a part
         self._meter.add(count)
         return block
 
@@ -144,9 +156,10 @@ def truncated(source: OpenSource, offset: int) -> SourceTruncatedError:
 def fill(source: OpenSource, span: Span, buffer: memoryview, hasher: Hasher, cancel: Cancel) -> None:
     """Read one part into ``buffer`` and hash it as it passes, in blocks of 256 KiB, which stay in the cache.
 
-    Raises SourceTruncatedError when the source ends early, and whatever the source raises.
+    Raises SourceTruncatedError when the source ends early, SourceChangedError when it is not what it was: no byte of
+    another version is ever sent, so none is ever kept. And whatever the source raises.
     """
-    reader = source.open_range(span.offset, span.length)
+    reader = source.open_range(span.offset, span.length, cancel)
     try:
         done = 0
         while done < span.length:
@@ -158,3 +171,4 @@ def fill(source: OpenSource, span: Span, buffer: memoryview, hasher: Hasher, can
             done += count
     finally:
         reader.close()
+    source.check()

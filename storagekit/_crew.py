@@ -89,7 +89,8 @@ class Crew(Generic[T]):
     def _fail(self, error: BaseException) -> None:
         with self._lock:
             self._failed_in_a_row += 1
-            if self._error is None:
-                self._error = error
-            if not isinstance(error, ServiceError) or self._failed_in_a_row >= _GIVE_UP_AFTER:
+            fatal = not isinstance(error, ServiceError)
+            if self._error is None or (fatal and not self._stop.is_set):
+                self._error = error  # what ends everything explains more than the part that failed before it
+            if fatal or self._failed_in_a_row >= _GIVE_UP_AFTER:
                 self._stop.set()

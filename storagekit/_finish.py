@@ -6,10 +6,13 @@ for a complete that failed inside a 200; so what counts is what HEAD then shows 
     answer        at the key                         verdict
     acknowledged  our token, the right size          done (``head``)
     acknowledged  HEAD is refused                    done (``etag``)
-    acknowledged  what was there just before         the answer was false: try again
+    acknowledged  what was there just before         the answer was false: try again (*)
     acknowledged  another object                     done, superseded by another writer
-    lost          our token, or the same source      done (``head``, ``source``)
+    lost          our token, or the same source,     done (``head``, ``source``)
+                  published since we began
     lost          anything else                      try again; "upload gone" is judged in ``uploader.py``
+
+(*) Where the last *initiated* upload wins (OBS) and another object came since we began, that is no lie: superseded.
 """
 
 from __future__ import annotations
@@ -18,12 +21,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from storagekit import _metadata
+from storagekit._discard import discard
 from storagekit._guard import classify
 from storagekit._job import Job, Published, Session
 from storagekit._record import Record, StoredRecord
 from storagekit._resume import differing, overtaken, proof, stale
 from storagekit._retry import RETRYABLE
-from storagekit._start import already_published, look
+from storagekit._start import look, published
 from storagekit.driver import Code, DriverError, Failure
 from storagekit.errors import IntegrityError, PermissionDeniedError, StorageError, UploadGoneError
 from storagekit.types import ObjectInfo, Part, PutResult
@@ -45,8 +49,9 @@ def _check_listing(job: Job, session: Session, parts: Mapping[int, Part]) -> Non
     wrong = differing(parts, job.store.parts(session.record.upload))
     if wrong:
         raise IntegrityError(
-            f"the service lists other parts than were sent: {', '.join(map(str, wrong[:10]))}",
-            hint="Somebody else wrote into this upload; run again with restart to send everything afresh",
+            f"somebody else wrote into this upload: the service lists other parts than were sent, "
+            f"{', '.join(map(str, wrong[:10]))}",
+            hint="The upload was discarded; run again to send everything afresh",
         )
 
 
@@ -58,12 +63,13 @@ class _Completion:
         self._record = session.record
         self._parts = parts
         self._before = before
-        self._replaced = before.etag if before and overtaken(session.record, before) else None
+        self._overtaken = before is not None and overtaken(session.record, before)
 
     def run(self) -> Published:
         """Complete and judge until the object is there; tries and delays are the retry policy's."""
         job = self._job
-        return job.store.call("complete_upload", self._attempt, job.bucket, job.key)
+        done = job.store.call("complete_upload", self._attempt, job.bucket, job.key)
+        return replace(done, replaced=self._before.etag) if self._before and self._overtaken else done
 
     def _attempt(self) -> Published:
         driver = self._job.store.driver
@@ -71,7 +77,7 @@ class _Completion:
             answer = driver.complete_upload(self._record.upload, self._parts)
         except Exception as error:
             if classify(driver.classify, error).code in RETRYABLE:
-                done = already_published(self._job, self._record, look(self._job))
+                done = published(self._job, self._record, look(self._job))
                 if done is not None:
                     return done
             raise
@@ -81,10 +87,10 @@ class _Completion:
         try:
             info = self._job.store.find(self._record.bucket, self._record.key)
         except PermissionDeniedError:
-            return Published(answer.etag, "etag", answer.version, replaced=self._replaced)
-        how = proof(info, self._record.token, self._job.request.identity, self._record.size)
+            return Published(answer.etag, "etag", answer.version)
+        how = proof(info, self._record, self._job.request.identity)
         if info is not None and how is not None:
-            return Published(info.etag, how, info.version, replaced=self._replaced)
+            return Published(info.etag, how, info.version)
         return self._other_object(info, answer)
 
     def _other_object(self, info: ObjectInfo | None, answer: PutResult) -> Published:
@@ -93,9 +99,11 @@ class _Completion:
                 f"the object has {info.size:,} bytes where {self._record.size:,} were sent",
                 hint="Delete it and upload again",
             )
-        if info is None or (self._before is not None and info.etag == self._before.etag):
+        unchanged = info is None or (self._before is not None and info.etag == self._before.etag)
+        lost = self._overtaken and self._job.store.limits.complete_order == "initiation"
+        if info is None or (unchanged and not lost):
             raise DriverError(Failure(Code.SERVER, "the service acknowledged the complete but published nothing"))
-        return Published(answer.etag, "superseded", superseded_by=_who(info), replaced=self._replaced)
+        return Published(answer.etag, "superseded", superseded_by=_who(info))
 
 
 def _who(info: ObjectInfo) -> str:
@@ -103,48 +111,42 @@ def _who(info: ObjectInfo) -> str:
     return f"an object{when} with etag {info.etag}"
 
 
-def clean_up(job: Job, own: StoredRecord | None) -> ObjectInfo | None:
-    """Delete every record of this source for the key and abort its upload; the same for abandoned other sources.
+def clean_up(job: Job, own: StoredRecord | None, done: Published) -> Published:
+    """Forget every upload of this source for the key, and the abandoned ones of other sources.
 
-    ``own`` is the record of the upload that was just completed. A failure here is a note: the object is there.
-    Returns what lies at the key by now, as far as that can be seen.
+    ``own`` is the record of the upload that was just completed; ``done`` how. A failure here is a note: the object is
+    there. Returns ``done``, as a last look at the key shows it: another writer may have come meanwhile.
     """
+    if own is not None:
+        discard(job, own, completed=done.proof != "source")
     try:
-        records = job.records.load(job.bucket, job.key)
+        records = [stored for stored in job.records.load(job.bucket, job.key) if stored.name != (own and own.name)]
         mine = [stored for stored in records if stored.record.identity == job.request.identity.digest]
         for stored in mine:
-            _drop(job, stored, completed=own is not None and stored.record.token == own.record.token)
-        at_key = look(job)
+            discard(job, stored)
+        at_key = look(job) if own is not None or len(mine) < len(records) else None
         for stored in records:
-            if stored not in mine and _is_stale(job, stored, at_key):
-                _drop(job, stored, completed=False)
-                job.log.note(f"dropped an upload of {stored.record.source} that got no part for 24 h")
+            if stored not in mine:
+                _discard_if_abandoned(job, stored, at_key)
     except StorageError as error:
         job.log.note(f"the object is complete, but cleaning up after it failed: {error}")
-        return None
-    return at_key
+        return done
+    return done if own is None else _as_of_now(done, own.record, at_key)
 
 
-def as_of_now(published: Published, record: Record, at_key: ObjectInfo | None) -> Published:
-    """Return the end of the upload as the last look shows it: another writer may have come meanwhile."""
-    theirs = at_key is not None and at_key.metadata.get(_metadata.TOKEN) != record.token
-    if at_key is None or not theirs or published.proof != "head":
-        return published
+def _as_of_now(done: Published, record: Record, at_key: ObjectInfo | None) -> Published:
+    if at_key is None or done.proof != "head" or at_key.metadata.get(_metadata.TOKEN) == record.token:
+        return done
     if at_key.metadata.get(_metadata.SOURCE) == record.identity:
-        return published
-    return replace(published, proof="superseded", superseded_by=_who(at_key))
+        return done
+    return replace(done, proof="superseded", superseded_by=_who(at_key))
 
 
-def _drop(job: Job, stored: StoredRecord, *, completed: bool) -> None:
-    """Abort before the record goes: the other way round, a crash between the two would orphan the upload."""
-    if not completed:
-        job.store.abort(stored.record.upload)
-    job.records.delete(stored)
-
-
-def _is_stale(job: Job, stored: StoredRecord, at_key: ObjectInfo | None) -> bool:
+def _discard_if_abandoned(job: Job, stored: StoredRecord, at_key: ObjectInfo | None) -> None:
     try:
         parts = job.store.parts(stored.record.upload)
     except UploadGoneError:
-        return True
-    return stale(stored, parts, at_key.modified if at_key else None)
+        discard(job, stored, f"forgot an upload of {stored.record.source} that the service no longer knows")
+        return
+    if stale(stored, parts, at_key.modified if at_key else None):
+        discard(job, stored, f"dropped an upload of {stored.record.source} that got no part for 24 h")

@@ -10,185 +10,68 @@ refuses that pin (CDNs do this with ETags, aria2-next#43), and the next one is u
     IF_MATCH    If-Match: <strong etag>          412 when changed
     IF_RANGE    If-Range: <Last-Modified>        200 when changed
     COMPARE     no condition                     only the comparison
+
+A resource without a strong validator could change between two ranges unseen, so it is read in one single answer, from
+its first byte to its last, by one worker; where that breaks off, the upload fails. What the answers mean is decided in
+``_http_rules.py``.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
-from enum import Enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from storagekit._clock import Cancel, Clock
 from storagekit._guard import Guard
+from storagekit._http_rules import (
+    Pin,
+    Validators,
+    identify,
+    pin_headers,
+    pins_for,
+    public_url,
+    same_version,
+    status_failure,
+    timestamp,
+    validators_of,
+)
 from storagekit._retry import RetryPolicy
-from storagekit._source import Identity, OpenSource, RangeReader, changed, strong_identity, weak_identity
+from storagekit._source import OpenSource, RangeReader, changed
 from storagekit.driver import Code, DriverError, Failure
-from storagekit.errors import ConfigurationError, UnsupportedSourceError
+from storagekit.errors import ServiceError, UnsupportedSourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from requests import Response, Session
 
-_SETTLED_S = 60.0  # a Last-Modified younger than this may cover two versions: its grain is one second
 _TIMEOUT_S = (10.0, 60.0)  # connect, and silence between two reads
-_CONNECTIONS = 64  # kept alive; more workers than this is beyond what one source gives
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)$")
-
-
-class Pin(Enum):
-    """How a range request is tied to one version; see the module docstring."""
-
-    IF_MATCH = 0
-    IF_RANGE = 1
-    COMPARE = 2
-
-
-@dataclass(frozen=True)
-class Validators:
-    """What identifies one version of a resource. ``etag`` is verbatim, quotes and weak mark included."""
-
-    total: int
-    etag: str | None = None
-    last_modified: str | None = None
-    settled: bool = False
-
-    @property
-    def strong_etag(self) -> str | None:
-        """The ETag, unless it is a weak one, which says nothing about bytes (RFC 9110, 8.8.1)."""
-        return self.etag if self.etag and not self.etag.startswith("W/") else None
-
-
-def validators_of(headers: Mapping[str, str], total: int) -> Validators:
-    """Read the validators out of an answer's headers."""
-    modified = headers.get("Last-Modified")
-    return Validators(total, headers.get("ETag"), modified, _age_s(modified, headers.get("Date")) >= _SETTLED_S)
-
-
-def _age_s(modified: str | None, date: str | None) -> float:
-    try:
-        then = parsedate_to_datetime(modified or "")
-        now = parsedate_to_datetime(date) if date else datetime.now(timezone.utc)
-    except (TypeError, ValueError):
-        return 0.0
-    return (now.replace(tzinfo=timezone.utc) - then.replace(tzinfo=timezone.utc)).total_seconds()
-
-
-def same_version(known: Validators, seen: Validators) -> bool:
-    """Tell whether an answer belongs to the known version.
-
-    A 206 must carry the ETag that a 200 would (RFC 9110, 15.3.7), so a missing one is a difference; it may leave
-    out Last-Modified, so that is compared only where it is there.
-    """
-    dates_differ = known.last_modified and seen.last_modified and known.last_modified != seen.last_modified
-    return known.total == seen.total and known.etag == seen.etag and not dates_differ
-
-
-def pins_for(known: Validators) -> tuple[Pin, ...]:
-    """Return the pins that the validators allow, strongest first."""
-    return (
-        *((Pin.IF_MATCH,) if known.strong_etag else ()),
-        *((Pin.IF_RANGE,) if known.last_modified and known.settled else ()),
-        Pin.COMPARE,
-    )
-
-
-def pin_headers(pin: Pin, known: Validators) -> dict[str, str]:
-    """Return the request headers of a pin."""
-    if pin is Pin.IF_MATCH:
-        return {"If-Match": known.strong_etag or ""}
-    if pin is Pin.IF_RANGE:
-        return {"If-Range": known.last_modified or ""}
-    return {}
-
-
-def identify(url: str, known: Validators) -> Identity:
-    """Return the identity of a URL in one version; weak without a strong ETag or a settled Last-Modified."""
-    shown = public_url(url)
-    if known.strong_etag:
-        return strong_identity(shown, kind="http", url=shown, size=known.total, etag=known.strong_etag)
-    if known.last_modified and known.settled:
-        return strong_identity(shown, kind="http", url=shown, size=known.total, modified=known.last_modified)
-    return weak_identity(shown)
-
-
-def public_url(url: str) -> str:
-    """Return ``url`` without user info, query and fragment: what may be shown, logged and recorded.
-
-    Raises ConfigurationError for what is no URL.
-    """
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise ConfigurationError(f"this is not a URL: {error}", hint="Write http(s)://host/path") from error
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def failure_of(error: BaseException) -> Failure:
-    """Classify what ``requests`` and ``urllib3`` raise. Pure, as a driver's ``classify`` is."""
-    import requests
-    import urllib3
-
-    if isinstance(error, (requests.exceptions.SSLError, urllib3.exceptions.SSLError)):
-        return Failure(Code.REFUSED, "the source's TLS certificate was not accepted")
-    if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)):
-        return Failure(Code.TIMEOUT, "the source did not answer in time")
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
-        return Failure(Code.REFUSED, "this is not a URL that can be read")
-    if isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError, OSError)):
-        return Failure(Code.NETWORK, f"the connection to the source failed ({type(error).__name__})")
-    return Failure(Code.UNKNOWN, f"{type(error).__name__} while reading the source")
-
-
-_STATUS_CODES = {
-    401: Code.ACCESS_DENIED,
-    403: Code.ACCESS_DENIED,
-    404: Code.NOT_FOUND,
-    408: Code.TIMEOUT,
-    410: Code.NOT_FOUND,
-    429: Code.THROTTLED,
-    503: Code.THROTTLED,
-}
-
-
-def status_failure(status: int, headers: Mapping[str, str], shown: str) -> Failure:
-    """Classify an answer that carries no bytes of the source."""
-    code = _STATUS_CODES.get(status, Code.SERVER if status >= 500 else Code.REFUSED)
-    wait = headers.get("Retry-After", "")
-    return Failure(
-        code,
-        f"the source {shown} answered {status}",
-        retry_after_s=float(wait) if wait.isdecimal() else None,
-        status=status,
-    )
 
 
 @dataclass(frozen=True)
 class HTTPSource:
-    """A URL (http or https) whose server answers ranges. ``headers`` are sent with every request, never shown."""
+    """A URL (http or https) whose server answers ranges.
 
-    url: str
-    headers: tuple[tuple[str, str], ...] = ()
+    ``headers`` are sent with every request to the URL's own host. Neither they nor the URL show in the repr.
+    """
+
+    url: str = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
-    clock: Clock = field(default_factory=Clock)
+    clock: Clock = field(default_factory=Clock, repr=False)
 
     def open(self, cancel: Cancel) -> OpenSource:
         """Ask for the first byte and learn size, type and validators.
 
-        Raises ObjectNotFoundError, PermissionDeniedError, ServiceError, and UnsupportedSourceError for a server
-        that answers no ranges.
+        Raises ObjectNotFoundError, PermissionDeniedError, ServiceError, ConfigurationError for what is no URL, and
+        UnsupportedSourceError for a server that answers no ranges or compresses.
         """
-        import requests
-        from requests.adapters import HTTPAdapter
+        from storagekit._http_session import failure_of, make_session
 
-        session = requests.Session()
-        session.mount("http://", HTTPAdapter(pool_maxsize=_CONNECTIONS))
-        session.mount("https://", HTTPAdapter(pool_maxsize=_CONNECTIONS))
-        session.headers.update({"Accept-Encoding": "identity", **dict(self.headers)})
+        public_url(self.url)
+        session = make_session(dict(self.headers))
         guard = Guard("http", failure_of, self.policy, self.clock, cancel)
         try:
             return _OpenURL(self.url, session, guard)
@@ -210,19 +93,39 @@ class _OpenURL:
         self._pin = self._pins[0]
         self.size = self._known.total
         self.identity = identify(url, self._known)
+        self.sequential = not self.identity.strong
         self.name = unquote(urlsplit(url).path.rpartition("/")[2])
         self.content_type: str | None = headers.get("Content-Type")
-        self.mtime = _timestamp(self._known.last_modified)
+        self.mtime = timestamp(self._known.last_modified)
+        self._single: _SingleAnswer | None = None
+
+    def _get(self, headers: Mapping[str, str]) -> Response:
+        from storagekit._http_session import told
+
+        with told():
+            return self._session.get(self._url, headers=dict(headers), stream=True, timeout=_TIMEOUT_S)
 
     def _look(self) -> tuple[Mapping[str, str], Validators]:
         """Ask for the first byte without any condition."""
-        with self._session.get(self._url, headers={"Range": "bytes=0-0"}, stream=True, timeout=_TIMEOUT_S) as answer:
-            placed = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
+        with self._get({"Range": "bytes=0-0"}) as answer:
+            self._refuse_encoding(answer)
+            if answer.status_code == 200 and answer.headers.get("Content-Length") == "0":
+                return answer.headers, validators_of(answer.headers, 0)  # there is no first byte
             if answer.status_code == 200:
                 raise self._no_ranges(answer.headers)
+            placed = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
             if answer.status_code not in (206, 416) or placed is None:
                 raise DriverError(status_failure(answer.status_code, answer.headers, self._shown))
             return answer.headers, validators_of(answer.headers, int(placed[3]))
+
+    def _refuse_encoding(self, answer: Response) -> None:
+        encoding = answer.headers.get("Content-Encoding", "identity")
+        if encoding != "identity" and answer.status_code in (200, 206):
+            answer.close()
+            raise UnsupportedSourceError(
+                f"the server of {self._shown} answers with Content-Encoding {encoding}, although asked not to",
+                hint="Download the file first and upload it from disk",
+            )
 
     def _no_ranges(self, headers: Mapping[str, str]) -> UnsupportedSourceError:
         size = headers.get("Content-Length", "an unknown number of")
@@ -231,20 +134,20 @@ class _OpenURL:
             hint="Download the file first and upload it from disk",
         )
 
-    def open_range(self, offset: int, length: int) -> RangeReader:
-        """Return a reader that goes on by itself after a cut connection."""
-        return _RangeReader(self, offset, offset + length)
+    def open_range(self, offset: int, length: int, cancel: Cancel) -> RangeReader:
+        """Return a reader that goes on by itself after a cut connection; of a weak source, one of a single answer."""
+        guard = replace(self.guard, cancel=cancel)
+        if not self.sequential:
+            return _RangeReader(self, guard, offset, offset + length)
+        if self._single is None or offset == 0:
+            self._single = _SingleAnswer(guard.call("read", lambda: self.request(0, self.size)))
+        return _SingleReader(self._single, self._shown, offset, offset + length)
 
     def request(self, offset: int, end: int) -> Response:
         """Return the open answer for bytes ``offset`` to ``end`` of the known version."""
         while True:
             pin = self._pin
-            answer = self._session.get(
-                self._url,
-                headers={"Range": f"bytes={offset}-{end - 1}", **pin_headers(pin, self._known)},
-                stream=True,
-                timeout=_TIMEOUT_S,
-            )
+            answer = self._get({"Range": f"bytes={offset}-{end - 1}", **pin_headers(pin, self._known)})
             if answer.status_code == 206:
                 return self._checked(answer, offset)
             answer.close()
@@ -256,9 +159,9 @@ class _OpenURL:
                 raise DriverError(status_failure(answer.status_code, answer.headers, self._shown))
 
     def _checked(self, answer: Response, offset: int) -> Response:
+        self._refuse_encoding(answer)
         placed = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
-        encoded = answer.headers.get("Content-Encoding", "identity") != "identity"
-        if placed and placed[1] == str(offset) and not encoded:
+        if placed and placed[1] == str(offset):
             if same_version(self._known, validators_of(answer.headers, int(placed[3]))):
                 return answer
             answer.close()
@@ -281,16 +184,34 @@ class _OpenURL:
         if not same_version(self._known, seen):
             raise changed(self._shown)
 
+    def check(self) -> None:
+        """Every answer was compared when it came."""
+
     def close(self) -> None:
         """Close the connections."""
+        if self._single is not None:
+            self._single.answer.close()
         self._session.close()
+
+
+def _read(answer: Response, buffer: memoryview) -> int:
+    """Fill up to ``len(buffer)`` bytes as they are stored; an answer that ends here was cut short."""
+    from storagekit._http_session import told
+
+    with told():
+        data = answer.raw.read(len(buffer), decode_content=False)
+    if not data:
+        raise DriverError(Failure(Code.NETWORK, "the source closed the connection early"))
+    buffer[: len(data)] = data
+    return len(data)
 
 
 class _RangeReader:
     """Reads one range; each ``readinto`` is retried by itself and goes on at the byte it had reached."""
 
-    def __init__(self, source: _OpenURL, offset: int, end: int) -> None:
+    def __init__(self, source: _OpenURL, guard: Guard, offset: int, end: int) -> None:
         self._source = source
+        self._guard = guard
         self._offset = offset
         self._end = end
         self._answer: Response | None = None
@@ -299,22 +220,18 @@ class _RangeReader:
         """Fill up to ``len(buffer)`` bytes; 0 at the end of the range."""
         if self._offset == self._end or not buffer:
             return 0
-        return self._source.guard.call("read", lambda: self._some(buffer))
+        return self._guard.call("read", lambda: self._some(buffer[: self._end - self._offset]))
 
     def _some(self, buffer: memoryview) -> int:
         if self._answer is None:
             self._answer = self._source.request(self._offset, self._end)
         try:
-            data = self._answer.raw.read(min(len(buffer), self._end - self._offset), decode_content=False)
+            count = _read(self._answer, buffer)
         except BaseException:
             self.close()
             raise
-        if not data:
-            self.close()
-            raise DriverError(Failure(Code.NETWORK, "the source closed the connection early"))
-        buffer[: len(data)] = data
-        self._offset += len(data)
-        return len(data)
+        self._offset += count
+        return count
 
     def close(self) -> None:
         """Give the connection back when the answer was read whole, else close it."""
@@ -323,8 +240,41 @@ class _RangeReader:
             self._answer = None
 
 
-def _timestamp(date: str | None) -> float | None:
-    try:
-        return parsedate_to_datetime(date or "").timestamp()
-    except (TypeError, ValueError):
-        return None
+@dataclass
+class _SingleAnswer:
+    """The one answer of a source without a strong validator, and how far it was read."""
+
+    answer: Response
+    offset: int = 0
+
+
+class _SingleReader:
+    """One range of a single answer; the next range goes on where this one ended."""
+
+    def __init__(self, single: _SingleAnswer, shown: str, offset: int, end: int) -> None:
+        self._single = single
+        self._shown = shown
+        self._end = end
+        if single.offset != offset:
+            raise self._broken()
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill up to ``len(buffer)`` bytes; 0 at the end of the range. ServiceError where the answer breaks off."""
+        room = min(len(buffer), self._end - self._single.offset)
+        if not room:
+            return 0
+        try:
+            count = _read(self._single.answer, buffer[:room])
+        except DriverError as error:
+            raise self._broken() from error
+        self._single.offset += count
+        return count
+
+    def _broken(self) -> ServiceError:
+        return ServiceError(
+            f"{self._shown} broke off and cannot be read on: it has no strong ETag and no old enough date",
+            hint="Run again; the upload begins afresh",
+        )
+
+    def close(self) -> None:
+        """The answer stays open for the next range."""

@@ -24,9 +24,9 @@ SCHEMA = 1
 class Record:
     """One upload as it was begun.
 
-    ``identity`` is the source's digest and ``source`` its name for people; ``metadata_digest`` and
-    ``content_type`` are the caller's; ``previous_etag`` is that of the object then at the key, or None;
-    ``stored`` is the metadata that the object will carry.
+    ``identity`` is the source's digest and ``source`` its name for people. ``content_type`` and ``stored``, the user
+    metadata, are what the object will carry; ``metadata_digest`` is of the caller's part of it. ``previous_etag`` and
+    ``previous_token`` are those of the object then at the key, or None.
     """
 
     bucket: str
@@ -41,6 +41,11 @@ class Record:
     metadata_digest: str
     stored: dict[str, str]
     previous_etag: str | None
+    previous_token: str | None = None
+
+    def begun_as(self, upload_id: str) -> Record:
+        """Return the same record with the id that the service gave the upload."""
+        return replace(self, upload_id=upload_id)
 
     @property
     def plan(self) -> Plan:
@@ -83,7 +88,7 @@ def parse(data: bytes) -> Record | None:
 def _is_sound(record: Record) -> bool:
     numbers = (record.size, record.part_size)
     texts = (record.bucket, record.key, record.upload_id, record.token, record.identity, record.source)
-    optional = (record.content_type, record.previous_etag)
+    optional = (record.content_type, record.previous_etag, record.previous_token)
     return (
         all(type(number) is int for number in numbers)
         and record.size >= 0
@@ -103,8 +108,3 @@ def prefix_for(key: str) -> str:
 def name_for(record: Record) -> str:
     """Return where ``record`` lies."""
     return f"{prefix_for(record.key)}{record.token}.json"
-
-
-def with_upload_id(record: Record, upload_id: str) -> Record:
-    """Return the record of an upload that has just been created."""
-    return replace(record, upload_id=upload_id)

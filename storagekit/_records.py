@@ -88,22 +88,22 @@ class LocalRecords:
 
     def _read(self, path: Path, bucket: str, key: str) -> StoredRecord | None:
         try:
-            record, facts = parse(path.read_bytes()), path.stat()
+            record = parse(path.read_bytes())
         except FileNotFoundError:  # another process is done with it
             return None
-        if not _is_of(record, bucket, key):
-            return None
-        return StoredRecord(record, str(path), datetime.fromtimestamp(facts.st_mtime, timezone.utc))
+        # No time: this machine's clock is not the service's, by which an upload counts as abandoned.
+        return StoredRecord(record, str(path), None) if _is_of(record, bucket, key) else None
 
     def save(self, record: Record) -> StoredRecord:
         """Write the record through a temporary name, readable by this user only."""
-        home = self._home(record.bucket, record.key)
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = home / f"{record.token}.json"
-        draft = path.with_suffix(".draft")
-        draft.touch(mode=0o600)
-        draft.write_bytes(record.to_json())
-        draft.replace(path)
+        path = self._home(record.bucket, record.key) / f"{record.token}.json"
+        try:
+            _write_private(path, record.to_json())
+        except OSError as error:
+            raise ConfigurationError(
+                f"the upload record cannot be written to {path.parent}: {error.strerror}",
+                hint="Make the state directory writable, or use checkpoint='off'",
+            ) from error
         return StoredRecord(record, str(path), None)
 
     def delete(self, stored: StoredRecord) -> None:
@@ -117,16 +117,17 @@ class LocalRecords:
 
     def _home(self, bucket: str, key: str) -> Path:
         digest = hashlib.sha256(f"{self.scope}\n{bucket}\n{key}".encode()).hexdigest()
-        return (self.directory or _state_directory()) / "uploads" / digest
+        return (self.directory or _state_directory()).absolute() / "uploads" / digest
 
 
-@dataclass(frozen=True)
+@dataclass
 class AutoRecords:
-    """The bucket, or where the service refuses that, the local directory."""
+    """The bucket, or where the service refuses the record or its listing, the local directory. Of one upload."""
 
     bucket: Records
     local: Records
     note: Callable[[str], None]
+    refusal: str | None = None
 
     def load(self, bucket: str, key: str) -> list[StoredRecord]:
         """Return the records of both places; a bucket that may not be listed has none that we could use."""
@@ -134,20 +135,22 @@ class AutoRecords:
             there = self.bucket.load(bucket, key)
         except CredentialsError:
             raise  # says nothing about what was begun
-        except PermissionDeniedError:
+        except PermissionDeniedError as error:
+            self.refusal = error.message  # a record there would never be found again
             there = []
         return _oldest_first([*there, *self.local.load(bucket, key)])
 
     def save(self, record: Record) -> StoredRecord:
         """Write to the bucket, or say in one line that it went to this machine."""
-        try:
-            return self.bucket.save(record)
-        except CredentialsError:
-            raise  # would fail for the data as well
-        except (PermissionDeniedError, RequestRefusedError) as error:
-            stored = self.local.save(record)
-            self.note(f"the service refused the upload record ({error.message}): resumable from this machine only")
-            return stored
+        if self.refusal is None:
+            try:
+                return self.bucket.save(record)
+            except CredentialsError:
+                raise  # would fail for the data as well
+            except (PermissionDeniedError, RequestRefusedError) as error:
+                self.refusal = error.message
+        self.note(f"the service refused the upload record ({self.refusal}): resumable from this machine only")
+        return self.local.save(record)
 
     def delete(self, stored: StoredRecord) -> None:
         """Delete where the record lies."""
@@ -172,16 +175,23 @@ class NoRecords:
 def records_for(
     checkpoint: str, store: Store, scope: str, note: Callable[[str], None], directory: Path | None = None
 ) -> Records:
-    """Return the records of a ``checkpoint`` setting. Raises ConfigurationError for an unknown one."""
-    if checkpoint == "auto":
-        return AutoRecords(BucketRecords(store), LocalRecords(scope, directory), note)
-    if checkpoint == "bucket":
-        return BucketRecords(store)
-    if checkpoint == "local":
-        return LocalRecords(scope, directory)
-    if checkpoint == "off":
-        return NoRecords()
-    raise ConfigurationError(f"unknown checkpoint {checkpoint!r}", hint=f"Use one of {', '.join(CHECKPOINTS)}")
+    """Return the records of a ``checkpoint`` setting, which is one of ``CHECKPOINTS``."""
+    local = LocalRecords(scope, directory)
+    kinds: dict[str, Records] = {
+        "auto": AutoRecords(BucketRecords(store), local, note),
+        "bucket": BucketRecords(store),
+        "local": local,
+        "off": NoRecords(),
+    }
+    return kinds[checkpoint]
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_suffix(".draft")
+    draft.touch(mode=0o600)
+    draft.write_bytes(data)
+    draft.replace(path)
 
 
 def _state_directory() -> Path:

@@ -28,6 +28,7 @@ class Request:
     """
 
     identity: Identity
+    size: int
     content_type: str | None
     metadata_digest: str | None
 
@@ -48,6 +49,7 @@ def adoptable(record: Record, request: Request) -> bool:
     return (
         request.identity.strong
         and record.identity == request.identity.digest
+        and record.size == request.size
         and request.content_type in (None, record.content_type)
         and request.metadata_digest in (None, record.metadata_digest)
     )
@@ -84,19 +86,27 @@ def _usable_bytes(candidate: Candidate) -> int:
     return sum(part.size for part in kept_parts(candidate.stored.record.plan, candidate.parts).values())
 
 
-def proof(info: ObjectInfo | None, token: str, identity: Identity, size: int) -> str | None:
-    """Judge by what lies at the key whether the upload with ``token`` is done.
+def proof(info: ObjectInfo | None, record: Record, identity: Identity) -> str | None:
+    """Judge by what lies at the key whether the upload of ``record`` is done.
 
-    ``head``: our own complete landed, its answer was lost. ``source``: another run of the same source published it.
-    None: it is not done.
+    ``head``: our own complete landed, whatever its answer was. ``source``: another run of the same source published
+    it since this upload was begun, with the same type and metadata. None: it is not done.
     """
-    if info is None or info.size != size:
+    if info is None or info.size != record.size:
         return None
-    if info.metadata.get(_metadata.TOKEN) == token:
+    token = info.metadata.get(_metadata.TOKEN)
+    if token == record.token:
         return "head"
-    if identity.strong and info.metadata.get(_metadata.SOURCE) == identity.digest:
-        return "source"
-    return None
+    same = identity.strong and info.metadata.get(_metadata.SOURCE) == identity.digest
+    return "source" if same and token != record.previous_token and _described_alike(info, record) else None
+
+
+def _described_alike(info: ObjectInfo, record: Record) -> bool:
+    ours = {name: text for name, text in record.stored.items() if name not in (_metadata.TOKEN, _metadata.MTIME)}
+    return (
+        info.content_type in (None, record.content_type or info.content_type)
+        and ours.items() <= {**info.metadata}.items()
+    )
 
 
 def overtaken(record: Record, now_at_key: ObjectInfo | None) -> bool:

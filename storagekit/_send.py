@@ -6,7 +6,7 @@ into it, hashing as it passes, sends it, and only then gives the slot back. Whil
 
 from __future__ import annotations
 
-from storagekit._body import MemoryBody, StreamBody, fill
+from storagekit._body import BLOCK, MemoryBody, StreamBody, fill
 from storagekit._clock import Cancel
 from storagekit._crew import Crew
 from storagekit._hash import new_hasher
@@ -14,7 +14,6 @@ from storagekit._job import Job, Session
 from storagekit._meter import Meter
 from storagekit._plan import Span, effective_workers
 from storagekit._store import Store
-from storagekit.errors import ChecksumError, Context
 from storagekit.types import Checksum, Part, PartReceipt, Progress
 
 
@@ -24,7 +23,8 @@ def send_parts(job: Job, session: Session) -> tuple[dict[int, Part], list[PartRe
     Raises the first error of any part, after the other workers have stopped.
     """
     missing = [span for span in session.plan.spans() if span.number not in session.kept]
-    workers = min(effective_workers(job.workers, job.window.budget, session.plan.part_size), max(1, len(missing)))
+    allowed = 1 if job.source.sequential else job.workers
+    workers = min(effective_workers(allowed, job.window.budget, session.plan.part_size), max(1, len(missing)))
     start = Progress(session.kept_bytes, session.plan.size, session.kept_bytes, workers, session.plan.part_size)
     stop = Cancel(job.cancel)
     sender = _Sender(job, session, Meter(start, job.listener), stop)
@@ -50,40 +50,45 @@ class _Sender:
         self.receipts: list[PartReceipt] = []
 
     def send(self, span: Span) -> Part:
-        """Send one part and compare what the service answered with what was read."""
-        part, seen = self._stream(span) if span.length > self._window.budget else self._buffered(span)
-        if not matches(part, seen):
-            raise ChecksumError(
-                f"part {span.number} was stored with another checksum than it was sent with",
-                hint="Run again: the part will be sent again",
-                context=Context(self._store.guard.backend, self._upload.bucket, self._upload.key, "put_part"),
-            )
+        """Send one part, verified by the service or by comparison with what it answers."""
+        streamed = span.length > self._window.budget
+        with self._window.slot(min(span.length, BLOCK) if streamed else span.length, self._stop) as buffer:
+            part, seen = (self._stream if streamed else self._buffered)(span, buffer)
         self._log.sent(part.size)
         self.receipts.append(PartReceipt(part.number, part.size, part.etag, f"{seen.algorithm}:{seen.value}"))
         return part
 
-    def _buffered(self, span: Span) -> tuple[Part, Checksum]:
-        with self._window.slot(span.length, self._stop) as buffer:
-            hasher = new_hasher(self._algorithm)
-            fill(self._source, span, buffer, hasher, self._stop)
-            seen = hasher.checksum()
-            body = MemoryBody(buffer, seen, self._meter, self._stop)
-            return self._store.put_part(self._upload, span.number, body), seen
+    def _buffered(self, span: Span, buffer: memoryview) -> tuple[Part, Checksum]:
+        hasher = new_hasher(self._algorithm)
+        fill(self._source, span, buffer, hasher, self._stop)
+        seen = hasher.checksum()
+        return self._put(span, MemoryBody(buffer, seen, self._meter, self._stop)), seen
 
-    def _stream(self, span: Span) -> tuple[Part, Checksum]:
-        body = StreamBody(self._source, span, self._algorithm, self._meter, self._stop)
+    def _stream(self, span: Span, buffer: memoryview) -> tuple[Part, Checksum]:
+        """Send a part that memory cannot hold, and compare.
+
+        Where the answer does not agree (an etag under KMS is no MD5), send it again: read once more beforehand, so that
+        the server can verify it.
+        """
+        body = StreamBody(self._source, span, buffer, self._algorithm, self._meter, self._stop)
         try:
-            return self._store.put_part(self._upload, span.number, body), body.seen
+            part = self._put(span, body)
+            if not agrees(part, body.seen):
+                body.look_ahead()
+                part = self._put(span, body)
+            return part, body.seen
         finally:
             body.close()
 
+    def _put(self, span: Span, body: MemoryBody | StreamBody) -> Part:
+        try:
+            return self._store.put_part(self._upload, span.number, body)
+        except BaseException:
+            body.rewind()  # progress takes its bytes back
+            raise
 
-def matches(part: Part, seen: Checksum) -> bool:
-    """Tell whether the service's answer agrees with the bytes that were read.
 
-    Only its own checksum counts, where it gives one of the same kind. An etag does not: under KMS it is no MD5, and
-    where it is one, the server has verified the Content-MD5 that came with the part.
-    """
-    if part.checksum is not None and part.checksum.algorithm == seen.algorithm:
-        return part.checksum.value == seen.value
-    return True
+def agrees(part: Part, seen: Checksum) -> bool:
+    """Tell whether the answer shows the bytes that were read: by its checksum, or an etag that is their MD5."""
+    theirs = part.checksum or Checksum("md5", part.etag)
+    return theirs == seen

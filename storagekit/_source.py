@@ -80,11 +80,21 @@ class OpenSource(Protocol):
     def mtime(self) -> float | None:
         """When the source was changed last, in seconds since 1970 UTC, if it says so."""
 
-    def open_range(self, offset: int, length: int) -> RangeReader:
-        """Start to read ``length`` bytes from ``offset``; any number of ranges at once, from any thread."""
+    @property
+    def sequential(self) -> bool:
+        """Whether ranges must be opened one after the other, from the first byte to the last."""
+
+    def open_range(self, offset: int, length: int, cancel: Cancel) -> RangeReader:
+        """Start to read ``length`` bytes from ``offset``; any number of ranges at once, from any thread.
+
+        ``cancel`` ends waits and retries of this range.
+        """
+
+    def check(self) -> None:
+        """Raise SourceChangedError if the source is seen to have changed, at no cost: after every part."""
 
     def verify(self) -> None:
-        """Raise SourceChangedError if the source is no longer what it was when it was opened."""
+        """Raise SourceChangedError if the source is no longer what it was when it was opened: before publishing."""
 
     def close(self) -> None:
         """Give back what the source holds."""
@@ -122,13 +132,17 @@ class _OpenBytes:
     identity: Identity
     content_type: str | None = None
     mtime: float | None = None
+    sequential: bool = False
 
     @property
     def size(self) -> int:
         return len(self.data)
 
-    def open_range(self, offset: int, length: int) -> RangeReader:
+    def open_range(self, offset: int, length: int, cancel: Cancel) -> RangeReader:
         return _ViewReader(self.data[offset : offset + length])
+
+    def check(self) -> None:
+        """Hashing all bytes after every part is not free: ``verify`` does it once."""
 
     def verify(self) -> None:
         digest = hashlib.sha256(self.data).hexdigest()
@@ -181,6 +195,7 @@ class FileSource:
 
 class _OpenFile:
     content_type: str | None = None
+    sequential = False
 
     def __init__(self, file: int, path: Path, facts: os.stat_result) -> None:
         self._file = file
@@ -197,8 +212,11 @@ class _OpenFile:
         digest.update(os.pread(self._file, _EDGE, max(0, self.size - _EDGE)))
         return digest.hexdigest()
 
-    def open_range(self, offset: int, length: int) -> RangeReader:
+    def open_range(self, offset: int, length: int, cancel: Cancel) -> RangeReader:
         return _FileReader(self._file, offset, length)
+
+    def check(self) -> None:
+        self.verify()
 
     def verify(self) -> None:
         now = os.fstat(self._file)
@@ -206,12 +224,15 @@ class _OpenFile:
             raise changed(self.identity.shown)
 
     def close(self) -> None:
-        os.close(self._file)
+        file, self._file = self._file, -1
+        os.close(file)
 
 
 class _FileReader:
+    """Reads through a descriptor of its own: a worker that outlives the transfer must not read what gets its number."""
+
     def __init__(self, file: int, offset: int, length: int) -> None:
-        self._file = file
+        self._file = os.dup(file)
         self._offset = offset
         self._end = offset + length
 
@@ -221,7 +242,7 @@ class _FileReader:
         return count
 
     def close(self) -> None:
-        pass
+        os.close(self._file)
 
 
 def changed(shown: str) -> SourceChangedError:

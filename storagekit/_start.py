@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from storagekit import _metadata
+from storagekit._discard import discard
 from storagekit._job import Job, Published, Session
 from storagekit._plan import plan_parts
 from storagekit._record import Record, StoredRecord
 from storagekit._resume import Candidate, choose, kept_parts, overtaken, proof, split
-from storagekit.errors import PermissionDeniedError, StorageError, UploadGoneError
+from storagekit.errors import PermissionDeniedError, UploadGoneError
 from storagekit.types import ObjectInfo
 
 
@@ -24,47 +26,47 @@ def begin(job: Job) -> Session | Published | None:
     mine, others = split(job.records.load(job.bucket, job.key), job.request)
     for other in others:
         job.log.note(f"an unfinished upload of another source or version ({other.record.source}) was left alone")
-    live, gone = _look_for(job, mine)
-    chosen = choose(live)
+    live, gone = _ask_for(job, mine)
     at_key = look(job) if mine else None
-    for stored in gone if chosen is None else [chosen.stored]:
-        found = already_published(job, stored.record, at_key)
-        if found is not None and (chosen is None or found.proof == "head"):
-            return found  # Swift still lists the parts of an upload that was completed
+    chosen = choose(live)
     if chosen is not None:
         return _adopt(job, chosen, at_key)
     for stored in gone:
-        job.records.delete(stored)
-        job.log.note(f"the service no longer knew the earlier upload{_expiry(job)}: started afresh")
+        found = published(job, stored.record, at_key)
+        if found is not None:
+            return found
+    for stored in gone:
+        discard(job, stored, f"the service no longer knew the earlier upload{_expiry(job)}: started afresh")
     return None
-
-
-def discard_all(job: Job) -> None:
-    """``restart``: abort every recorded upload of this key, whoever began it, and delete its record."""
-    for stored in job.records.load(job.bucket, job.key):
-        job.store.abort(stored.record.upload)
-        job.records.delete(stored)
-        job.log.note(f"discarded an unfinished upload of {stored.record.source}")
 
 
 def create(job: Job) -> Session:
     """Create an upload on the service and record it; without a record it would be lost, so it is aborted then."""
-    at_key = look(job)
-    identity = job.request.identity
-    plan = plan_parts(job.source.size, job.store.limits, job.part_size)
-    token = job.clock.token()
-    options = job.options(token)
-    driver = job.store.driver
+    record = _new_record(job, look(job))
+    driver, options = job.store.driver, record.upload.options
     upload = job.store.call(
         "create_upload",
-        lambda: driver.create_upload(job.bucket, job.key, options, plan.part_size),
+        lambda: driver.create_upload(job.bucket, job.key, options, record.part_size),
         job.bucket,
         job.key,
     )
-    record = Record(
+    record = record.begun_as(upload.id)
+    try:
+        stored = job.records.save(record)
+    except BaseException as error:
+        discard(job, StoredRecord(record, "", None), hurry=not isinstance(error, Exception))
+        raise
+    return Session(stored, {}, resumed=False)
+
+
+def _new_record(job: Job, at_key: ObjectInfo | None) -> Record:
+    identity = job.request.identity
+    plan = plan_parts(job.source.size, job.store.limits, job.part_size)
+    token = job.clock.token()
+    return Record(
         bucket=job.bucket,
         key=job.key,
-        upload_id=upload.id,
+        upload_id="",
         token=token,
         identity=identity.digest,
         source=identity.shown,
@@ -72,23 +74,10 @@ def create(job: Job) -> Session:
         part_size=plan.part_size,
         content_type=job.content_type,
         metadata_digest=job.request.metadata_digest or "",
-        stored=dict(options.metadata),
+        stored=dict(job.options(token).metadata),
         previous_etag=at_key.etag if at_key else None,
+        previous_token=at_key.metadata.get(_metadata.TOKEN) if at_key else None,
     )
-    try:
-        stored = job.records.save(record)
-    except BaseException:
-        abandon(job, record)
-        raise
-    return Session(stored, {}, resumed=False)
-
-
-def abandon(job: Job, record: Record) -> None:
-    """Abort an upload on the way out of a failure; the failure is what the caller gets to see."""
-    try:
-        job.store.abort(record.upload)
-    except StorageError as error:
-        job.log.note(f"the unfinished upload {record.upload_id} could not be aborted: {error.message}")
 
 
 def look(job: Job) -> ObjectInfo | None:
@@ -99,15 +88,16 @@ def look(job: Job) -> ObjectInfo | None:
         return None
 
 
-def already_published(job: Job, record: Record, at_key: ObjectInfo | None) -> Published | None:
-    """Return the end of an upload that the service no longer knows, if the object shows that it was completed."""
-    how = proof(at_key, record.token, job.request.identity, record.size)
+def published(job: Job, record: Record, at_key: ObjectInfo | None) -> Published | None:
+    """Return the end of an upload, if the object at the key shows that it is done."""
+    how = proof(at_key, record, job.request.identity)
     if at_key is None or how is None:
         return None
     return Published(at_key.etag, how, at_key.version)
 
 
-def _look_for(job: Job, mine: Sequence[StoredRecord]) -> tuple[list[Candidate], list[StoredRecord]]:
+def _ask_for(job: Job, mine: Sequence[StoredRecord]) -> tuple[list[Candidate], list[StoredRecord]]:
+    """Return the recorded uploads that the service still knows, with their parts, and those that it does not."""
     live, gone = [], []
     for stored in mine:
         try:
@@ -117,13 +107,14 @@ def _look_for(job: Job, mine: Sequence[StoredRecord]) -> tuple[list[Candidate], 
     return live, gone
 
 
-def _adopt(job: Job, chosen: Candidate, at_key: ObjectInfo | None) -> Session | None:
+def _adopt(job: Job, chosen: Candidate, at_key: ObjectInfo | None) -> Session | Published | None:
     record = chosen.stored.record
+    found = published(job, record, at_key)
+    if found is not None and found.proof == "head":
+        return found  # Swift still lists the parts of an upload that was completed
     if overtaken(record, at_key):
         if job.store.limits.complete_order == "initiation":
-            job.store.abort(record.upload)
-            job.records.delete(chosen.stored)
-            job.log.note("another object was written to the key meanwhile and would win: started afresh")
+            discard(job, chosen.stored, "another object was written to the key and would win: started afresh")
             return None
         job.log.note("another object was written to the key since this upload was begun; it will be replaced")
     return Session(chosen.stored, kept_parts(record.plan, chosen.parts), resumed=True)

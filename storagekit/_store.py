@@ -13,9 +13,9 @@ from storagekit._guard import Guard, Rewindable
 from storagekit._hash import new_hasher
 from storagekit._meter import Meter
 from storagekit._retry import RetryPolicy
-from storagekit.driver import Body, Driver, Limits
+from storagekit.driver import Body, Code, Driver, DriverError, Failure, Limits
 from storagekit.errors import ObjectNotFoundError
-from storagekit.types import ObjectInfo, ObjectPage, Part, Progress, PutResult, Upload, WriteOptions
+from storagekit.types import Checksum, ObjectInfo, ObjectPage, Part, Progress, PutResult, Upload, WriteOptions
 
 T = TypeVar("T")
 
@@ -61,10 +61,14 @@ class Store:
             return None
 
     def put(self, bucket: str, key: str, body: SendBody, options: WriteOptions) -> PutResult:
-        """Store one object whole."""
-        return self.guard.call(
-            "put", lambda: self.driver.put(bucket, key, body, options), bucket=bucket, key=key, body=body
-        )
+        """Store one object whole; sent again where the service answers another checksum than the body's."""
+
+        def run() -> PutResult:
+            result = self.driver.put(bucket, key, body, options)
+            _compare(result.checksum, body.checksum)
+            return result
+
+        return self.guard.call("put", run, bucket=bucket, key=key, body=body)
 
     def put_bytes(self, bucket: str, key: str, data: bytes, content_type: str) -> PutResult:
         """Store a small object of our own, such as a record."""
@@ -89,14 +93,14 @@ class Store:
         return bytes(buffer[:done])
 
     def put_part(self, upload: Upload, number: int, body: SendBody) -> Part:
-        """Send one part."""
-        return self.guard.call(
-            "put_part",
-            lambda: self.driver.put_part(upload, number, body),
-            bucket=upload.bucket,
-            key=upload.key,
-            body=body,
-        )
+        """Send one part; sent again where the service answers another checksum than the body's."""
+
+        def run() -> Part:
+            part = self.driver.put_part(upload, number, body)
+            _compare(part.checksum, body.checksum)
+            return part
+
+        return self.guard.call("put_part", run, bucket=upload.bucket, key=upload.key, body=body)
 
     def parts(self, upload: Upload) -> dict[int, Part]:
         """Return all parts of an upload by number. Raises UploadGoneError."""
@@ -130,3 +134,9 @@ class Store:
             token = page.token
             if token is None:
                 return
+
+
+def _compare(theirs: Checksum | None, ours: Checksum | None) -> None:
+    """Raise INTEGRITY, which is tried again, where both name the same algorithm and another value."""
+    if theirs and ours and theirs.algorithm == ours.algorithm and theirs.value != ours.value:
+        raise DriverError(Failure(Code.INTEGRITY, "the service stored another checksum than was sent"))

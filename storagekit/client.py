@@ -92,7 +92,6 @@ class StorageClient:
         self._retry = retry or RetryPolicy()
         self._clock = clock or Clock()
         self._store = Store.of(driver, self.backend, self._retry, self._clock)
-        self._downloader = Downloader(self._store, workers, memory)
         self.uploader = StreamingUploader(
             driver,
             backend=self.backend,
@@ -104,6 +103,7 @@ class StorageClient:
             retry=self._retry,
             clock=self._clock,
         )
+        self._downloader = Downloader(self._store, workers, self.uploader.window)
 
     def __enter__(self) -> StorageClient:
         return self
@@ -231,7 +231,7 @@ class StorageClient:
 
     def get_object(self, key: str, *, bucket: str | None = None) -> bytes:
         """Return an object's bytes; use ``download_file`` or ``iter_bytes`` for large ones."""
-        return b"".join(self.iter_bytes(key, bucket=bucket))
+        return b"".join(bytes(block) for block in self.iter_bytes(key, bucket=bucket))
 
     def iter_bytes(self, key: str, *, bucket: str | None = None) -> Iterator[memoryview]:
         """Yield an object's bytes in blocks of up to 16 MiB; each is overwritten by the next."""

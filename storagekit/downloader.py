@@ -27,13 +27,13 @@ RANGE = 16 * MIB
 
 
 class Downloader:
-    """Reads objects of one store inside a memory budget of ``memory`` bytes, with up to ``workers`` ranges at once."""
+    """Reads objects of one store inside a memory window, with up to ``workers`` ranges at once."""
 
-    def __init__(self, store: Store, workers: int, memory: int) -> None:
+    def __init__(self, store: Store, workers: int, window: Window) -> None:
         self._store = store
         self._workers = workers
-        self._range = min(RANGE, memory)
-        self._window = Window(memory)
+        self._range = min(RANGE, window.budget)
+        self._window = window
 
     def to_file(
         self,
@@ -62,10 +62,11 @@ class Downloader:
         store = self._store.with_cancel(stop)
         info = store.head(bucket, key)
         job = _Ranges(store, bucket, info, self._window, Meter(Progress(0, info.size)), stop)
+        # Not a slot: two generators that one thread reads in turns would wait for each other for ever.
+        buffer = memoryview(bytearray(min(self._range, info.size)))
         for span in Plan(info.size, self._range).spans() if info.size else ():
-            with self._window.slot(span.length, stop) as buffer:
-                job.read(span, buffer)
-                yield buffer
+            job.read(span, buffer[: span.length])
+            yield buffer[: span.length]
 
 
 class _Ranges:
@@ -80,12 +81,20 @@ class _Ranges:
         self._stop = stop
 
     def to_file(self, span: Span, file: int) -> None:
-        """Read one range and write it to its place."""
-        with self._window.slot(span.length, self._stop) as buffer:
-            self.read(span, buffer)
-            done = 0
-            while done < span.length:
-                done += os.pwrite(file, buffer[done:], span.offset + done)
+        """Read one range and write it to its place.
+
+        Through a descriptor of its own: a worker that outlives the download must not write to what gets the number.
+        """
+        own = os.dup(file)
+        try:
+            with self._window.slot(span.length, self._stop) as buffer:
+                self.read(span, buffer)
+                done = 0
+                while done < span.length:
+                    self._stop.check()
+                    done += os.pwrite(own, buffer[done:], span.offset + done)
+        finally:
+            os.close(own)
 
     def read(self, span: Span, buffer: memoryview) -> None:
         """Fill ``buffer`` with one range, read again from its start after a failure."""
@@ -129,10 +138,8 @@ def _temporary(path: Path) -> Iterator[int]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
-    draft = path.with_name(f".{path.name}.storagekit-{os.urandom(6).hex()}")
-    file = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    draft, file = _new_draft(path)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX)
         yield file
         os.fsync(file)
         draft.replace(path)
@@ -143,13 +150,24 @@ def _temporary(path: Path) -> Iterator[int]:
         os.close(file)
 
 
+def _new_draft(path: Path) -> tuple[Path, int]:
+    """Return a new, locked file; one that another download swept before it was locked is made again."""
+    while True:
+        draft = path.with_name(f".{path.name}.storagekit-{os.urandom(6).hex()}")
+        file = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if draft.exists():
+            return draft, file
+        os.close(file)
+
+
 def _sweep(path: Path) -> None:
     """Remove temporary files of writers that were killed: their lock is free."""
     prefix = f".{path.name}.storagekit-"
     for draft in [entry for entry in path.parent.iterdir() if entry.name.startswith(prefix)]:
-        with draft.open("rb") as file:
-            try:
+        try:
+            with draft.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                continue
-            draft.unlink(missing_ok=True)
+                draft.unlink()
+        except (BlockingIOError, FileNotFoundError):  # its writer lives, or another sweeper was first
+            continue

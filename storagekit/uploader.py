@@ -5,7 +5,7 @@ One ``upload`` call is four steps, each in a module of its own:
     begin    adopt the upload that an earlier run of this source left, or create and record one    ``_start.py``
     send     read, hash and send the missing parts with several workers                            ``_send.py``
     finish   complete, judge the answer by what is then at the key, clean up                       ``_finish.py``
-    afresh   if the service no longer knows the upload at any moment: done, or once from the start  here
+    afresh   if the service no longer knows the upload at any moment: done, or once from the start  ``_run.py``
 
 What is decided is decided in ``_resume.py``, memory is bounded in ``_window.py``, errors become ours in
 ``_guard.py``. The state of an upload lives in its ``Job``, never in the uploader: one uploader serves many uploads
@@ -16,37 +16,29 @@ from __future__ import annotations
 
 import mimetypes
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from storagekit import _metadata
-from storagekit._body import MemoryBody, fill
 from storagekit._clock import Cancel, Clock
-from storagekit._finish import as_of_now, clean_up, finish
-from storagekit._hash import new_hasher
 from storagekit._http import HTTPSource
-from storagekit._job import Job, Log, Published, Session
-from storagekit._meter import Meter
+from storagekit._job import Job, Log
 from storagekit._names import check_key
-from storagekit._plan import MIB, Span, plan_parts
-from storagekit._records import CHECKPOINTS, records_for
+from storagekit._plan import MIB
+from storagekit._records import CHECKPOINTS, NoRecords, Records, records_for
 from storagekit._resume import Request
 from storagekit._retry import RetryPolicy
-from storagekit._send import send_parts
+from storagekit._run import run
 from storagekit._source import BytesSource, FileSource, Source
-from storagekit._start import abandon, already_published, begin, create, discard_all, look
 from storagekit._store import Store
 from storagekit._window import Window
 from storagekit.driver import Driver
-from storagekit.errors import ConfigurationError, RequestRefusedError, StorageError, UploadGoneError
-from storagekit.types import PartReceipt, Progress, UploadResult
+from storagekit.errors import ConfigurationError
+from storagekit.types import Progress, UploadResult
 
 DEFAULT_PART_SIZE = 16 * MIB
 DEFAULT_WORKERS = 4
 DEFAULT_MEMORY = 256 * MIB
-
-_KEPT = "Parts already sent are kept: the same upload run again goes on from there, with restart=True it discards them"
 
 
 class StreamingUploader:
@@ -56,7 +48,7 @@ class StreamingUploader:
         driver: where to.
         backend: its name, for errors.
         scope: what tells this account and endpoint apart from others, for records that are kept locally.
-        part_size: bytes per part of new uploads; None for 16 MiB or what the backend takes nearest to it.
+        part_size: bytes per part of new uploads; None for 16 MiB, or what budget and backend allow nearest to it.
         workers: parts under way at once; the memory budget may allow fewer, see ``Progress.workers``.
         memory: budget in bytes for all parts of all uploads of this uploader.
         checkpoint: where upload records are kept: ``auto``, ``bucket``, ``local``, ``off`` (no resume).
@@ -95,7 +87,7 @@ class StreamingUploader:
         self._workers = workers
         self._checkpoint = checkpoint
         self._state_directory = state_directory
-        self._window = Window(memory)
+        self.window = Window(memory)
 
     def upload(
         self,
@@ -123,10 +115,11 @@ class StreamingUploader:
             restart: discard all unfinished uploads of this key first.
             on_progress: called from worker threads, one call at a time.
             on_note: called with each sentence that also ends up in ``UploadResult.notes``.
-            cancel: set it from another thread to stop; parts and record are kept.
+            cancel: set it from another thread to stop; parts and record are kept. Seen between requests and while
+                parts are moved; a single request that stalls outside of that ends with its timeout.
 
         Raises:
-            SourceChangedError, SourceTruncatedError, ChecksumError: nothing was published.
+            SourceChangedError, SourceTruncatedError, ChecksumError: nothing was published, and nothing is kept.
             InvalidNameError, ConfigurationError: before any byte moved.
             NotFoundError, PermissionDeniedError, ServiceError, UploadGoneError, TransferCancelled, KeyboardInterrupt:
                 parts and record are kept, and the next run goes on.
@@ -136,87 +129,43 @@ class StreamingUploader:
         stop = Cancel(cancel)
         opened = as_source(source, self._retry, self._clock).open(stop)
         try:
-            request = Request(
-                opened.identity, content_type, _metadata.digest(stored_metadata) if metadata is not None else None
-            )
+            digest = _metadata.digest(stored_metadata) if metadata is not None else None
             log = Log(on_note)
             store = self._store.with_cancel(stop)
-            checkpoint = self._checkpoint if opened.identity.strong else "off"
+            records = self._records(self._checkpoint, store, log)
             job = Job(
                 store=store,
-                records=records_for(checkpoint, store, self._scope, log.note, self._state_directory),
+                records=records if opened.identity.strong else NoRecords(),
                 source=opened,
                 bucket=bucket,
                 key=key,
-                request=request,
+                request=Request(opened.identity, opened.size, content_type, digest),
                 content_type=content_type or guess_content_type(key, opened.content_type),
                 metadata=stored_metadata,
                 part_size=self._choose_part_size(part_size),
                 workers=self._workers,
-                window=self._window,
+                window=self.window,
                 clock=self._clock,
                 cancel=stop,
                 log=log,
                 listener=on_progress,
             )
-            return self._run(job, restart=restart)
+            known = self._records("auto", store, log) if self._checkpoint == "off" else records
+            return run(job, discarding=known if restart else NoRecords())
         except BaseException:
             stop.set()
             raise
         finally:
             opened.close()
 
+    def _records(self, checkpoint: str, store: Store, log: Log) -> Records:
+        return records_for(checkpoint, store, self._scope, log.note, self._state_directory)
+
     def _choose_part_size(self, given: int | None) -> int:
-        wanted = given or self._part_size
+        """Return the part size of a new upload: as given, or 16 MiB, as far as budget and service allow it."""
         limits = self._store.limits
-        return wanted or min(max(DEFAULT_PART_SIZE, limits.min_part), limits.max_part)
-
-    def _run(self, job: Job, *, restart: bool) -> UploadResult:
-        plan_parts(job.source.size, job.store.limits, job.part_size)
-        if not job.source.identity.strong:
-            job.log.note(f"{job.source.identity.shown} cannot say whether it changes: not resumable")
-        if restart:
-            discard_all(job)
-        found = begin(job)
-        for attempt in (1, 2):
-            if isinstance(found, Published):
-                clean_up(job, None)
-                return _result(job, None, found)
-            if found is None and self._fits_one_put(job):
-                return _put_whole(job)
-            session = found or create(job)
-            try:
-                return self._transfer(job, session)
-            except UploadGoneError as error:
-                found = _after_gone(job, session, error, last=attempt == 2)
-        raise AssertionError("unreachable: the second attempt returns or raises")
-
-    def _fits_one_put(self, job: Job) -> bool:
-        return job.source.size <= min(job.part_size, self._window.budget, job.store.limits.max_put)
-
-    def _transfer(self, job: Job, session: Session) -> UploadResult:
-        try:
-            parts, receipts = send_parts(job, session)
-            published = finish(job, session, parts)
-        except UploadGoneError:
-            raise
-        except RequestRefusedError as error:
-            if error.code == "part_invalid":
-                raise UploadGoneError(error.message, hint=error.hint, context=error.context) from error
-            self._leave(job, session, error)
-            raise
-        except BaseException as error:
-            self._leave(job, session, error)
-            raise
-        now = clean_up(job, session.stored)
-        return _result(job, session, as_of_now(published, session.record, now), receipts)
-
-    def _leave(self, job: Job, session: Session, error: BaseException) -> None:
-        """On the way out of a failure: parts and record stay, or without a record the upload is aborted."""
-        if not job.resumable:
-            abandon(replace(job, store=self._store), session.record)  # job.store is stopped with the job
-        elif isinstance(error, StorageError):
-            error.advise(_KEPT)
+        fitting = min(DEFAULT_PART_SIZE, self.window.budget)
+        return given or self._part_size or min(max(fitting, limits.min_part), limits.max_part)
 
 
 def guess_content_type(key: str, said: str | None) -> str | None:
@@ -233,70 +182,8 @@ def as_source(
     """Return the source that a caller means: bytes, a URL by its scheme, or else the path of a file."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         return BytesSource(source)
-    if isinstance(source, str) and source.split("://")[0].lower() in ("http", "https"):
+    if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
         return HTTPSource(source, policy=retry, clock=clock)
     if isinstance(source, (str, os.PathLike)):
         return FileSource(source)
     return source
-
-
-def _after_gone(job: Job, session: Session, error: UploadGoneError, *, last: bool) -> Published | None:
-    """The service no longer knows the upload: it was completed (by us, or by another run), or it has to be redone."""
-    done = already_published(job, session.record, look(job))
-    if done is not None:
-        return done
-    expiry = job.store.limits.upload_expiry_s
-    if last:
-        error.advise(f"The service drops unfinished uploads after {expiry / 3600:.0f} h" if expiry else "Run again")
-        raise error
-    job.store.abort(session.record.upload)
-    job.records.delete(session.stored)
-    job.log.note(f"the upload was lost on the service ({error.message}): started afresh")
-    return None
-
-
-def _put_whole(job: Job) -> UploadResult:
-    """Send an object that fits one slot with a single put, which is atomic by itself and needs no record."""
-    size = job.source.size
-    hasher = new_hasher(job.store.limits.checksum)
-    meter = Meter(Progress(0, size, 0, 1, job.part_size), job.listener)
-    with job.window.slot(max(size, 1), job.cancel) as buffer:
-        fill(job.source, Span(1, 0, size), buffer[:size], hasher, job.cancel)
-        job.source.verify()
-        body = MemoryBody(buffer[:size], hasher.checksum(), meter, job.cancel)
-        put = job.store.put(job.bucket, job.key, body, job.options(job.clock.token()))
-        job.log.sent(size)
-    clean_up(job, None)
-    seen = hasher.checksum()
-    receipt = (PartReceipt(1, size, put.etag, f"{seen.algorithm}:{seen.value}"),)
-    return _result(job, None, Published(put.etag, "put", put.version), receipt)
-
-
-def _result(
-    job: Job,
-    session: Session | None,
-    published: Published,
-    receipts: Sequence[PartReceipt] = (),
-) -> UploadResult:
-    if published.superseded_by:
-        job.log.note(f"complete, but superseded by {published.superseded_by}")
-    if published.replaced:
-        job.log.note(f"replaced an object that was written meanwhile (etag {published.replaced})")
-    sent = sum(job.log.acknowledged)
-    return UploadResult(
-        bucket=job.bucket,
-        key=job.key,
-        size=job.source.size,
-        etag=published.etag,
-        sent=sent,
-        kept=max(0, job.source.size - sent),
-        parts=session.plan.count if session else 1,
-        part_size=session.plan.part_size if session else job.part_size,
-        resumed=bool(session and session.resumed) or not receipts,
-        proof=published.proof,
-        superseded_by=published.superseded_by,
-        replaced=published.replaced,
-        version=published.version,
-        receipt=tuple(receipts),
-        notes=tuple(job.log.lines),
-    )

@@ -131,16 +131,20 @@ def _tls(settings: Settings) -> ssl.SSLContext:
 class Client(Minio):
     """One account at one endpoint; safe to share between threads."""
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(
-            endpoint=settings.address,
-            access_key=settings.access_key,
-            secret_key=settings.secret_key,
-            session_token=settings.session_token,
-            secure=settings.secure,
-            region=settings.region,
-            http_client=make_pool(settings),
-        )
+    def __init__(self, settings: Settings, pool: PoolManager) -> None:
+        self._http = pool  # before anything can fail: 7.2.0 looks for it in __del__
+        try:
+            super().__init__(
+                endpoint=settings.address,
+                access_key=settings.access_key,
+                secret_key=settings.secret_key,
+                session_token=settings.session_token,
+                secure=settings.secure,
+                region=settings.region,
+                http_client=pool,
+            )
+        except ValueError as error:  # of a region, or of a host at Amazon
+            raise ConfigurationError(f"the minio settings cannot be used: {error}") from error
 
     def request(
         self,
@@ -193,7 +197,7 @@ class Client(Minio):
         preload_content: bool = True,  # noqa: FBT001, FBT002  # the SDK's signature
         no_body_trace: bool = False,  # noqa: FBT001, FBT002
     ) -> BaseHTTPResponse:
-        _check_names(bucket_name, object_name)
+        check_names(bucket_name, object_name)
         creds = self._provider.retrieve() if self._provider else None
         url = self._base_url.build(
             method=method, region=region, bucket_name=bucket_name, object_name=object_name, query_params=query_params
@@ -224,7 +228,7 @@ class Client(Minio):
         raise refusal(response)
 
 
-def _check_names(bucket: str | None, key: str | None) -> None:
+def check_names(bucket: str | None, key: str | None) -> None:
     """Refuse names that would address something else: DELETE of an empty key is a DELETE of the bucket."""
     if bucket is not None and (bucket in ("", ".", "..") or "/" in bucket):
         raise DriverError(Failure(Code.INVALID_NAME, f"{bucket!r} is no name of a bucket"))

@@ -4,8 +4,9 @@ The SDK signs, builds URLs and presigns. Around it: ``_client`` (transport), ``_
 (documents) and ``_failures`` (what an error means). Requests go through the SDK's ``_execute``, whose name and
 keywords are the same in 7.1 to 7.2.20: the public methods buffer parts, page by themselves and refuse names.
 
-Where servers differ, the answer decides, with one exception (``_listing``): keys are decoded if the answer says that they are encoded, and
-an upload that is not there is UPLOAD_GONE whether it is called NoSuchUpload or (Ceph, Swift) NoSuchKey.
+Where servers differ, the answer decides: keys are decoded if it says that they are encoded, and an upload that is not
+there is UPLOAD_GONE whether it is called NoSuchUpload or (Ceph, Swift) NoSuchKey. Only listings need to know that the
+server is a MinIO (``_listing``).
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ from storagekit_minio._answers import (
     upload_id,
     upload_page,
 )
-from storagekit_minio._client import Client, sending
+from storagekit_minio._client import Client, check_names, make_pool, sending
 from storagekit_minio._failures import classify
 from storagekit_minio._listing import careful_page, plain_page
 from storagekit_minio._reader import open_reader
@@ -60,7 +61,7 @@ class MinioDriver:
     """One account at one S3 endpoint; see :class:`storagekit.driver.Driver`."""
 
     def __init__(self, settings: Settings) -> None:
-        self._client = Client(settings)
+        self._client = Client(settings, make_pool(settings))
         self._limits = settings.limits
         self._region = settings.region
         self._is_minio = settings.is_minio
@@ -252,6 +253,7 @@ class MinioDriver:
             raise DriverError(Failure(Code.UNSUPPORTED, f"no URL can be signed for {operation}"))
         if not timedelta(seconds=1) <= expires <= timedelta(days=7):
             raise DriverError(Failure(Code.REFUSED, "a signed URL is valid for 1 second to 7 days"))
+        check_names(bucket, key)
         query: dict[str, Any] = {}
         if operation == "PUT_PART":
             query = {"partNumber": str(options["part_number"]), "uploadId": options["upload_id"]}

@@ -103,8 +103,8 @@ def _upload(client: StorageClient, source: Location, target: Remote, output: Out
 
 
 def _say_how_to_go_on(output: Output) -> None:
-    output.note("interrupted; parts already sent are kept: run the same command again to go on")
-    output.note("to discard them and send everything afresh, run it with --restart")
+    output.note("to go on, run the same command again")
+    output.note("to discard what is kept and send everything afresh, run it with --restart")
 
 
 def _line(backend: str, result: UploadResult) -> str:

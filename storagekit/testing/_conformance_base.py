@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ from storagekit.types import ObjectInfo, ObjectPage, Part, PutResult, Upload, Wr
 T = TypeVar("T")
 
 PLAIN = WriteOptions()
+TRANSIENT = {Code.NETWORK, Code.SERVER, Code.STALE_CONNECTION, Code.THROTTLED, Code.TIMEOUT}
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,17 @@ class Harness:
             return call()
         except Exception as error:  # noqa: BLE001  # which class it is, is the driver's business
             return classify(self.driver.classify, error).code
+
+    def steadily(self, call: Callable[[], T]) -> T:
+        """Return what ``call`` returns; again, as the core would, where a service under load is out of breath."""
+        for _ in range(20):
+            try:
+                return call()
+            except Exception as error:
+                if classify(self.driver.classify, error).code not in TRANSIENT:
+                    raise
+            time.sleep(0.1)
+        return call()
 
     def refuses(self, code: Code, call: Callable[..., object], *args: Any) -> None:
         """Assert that ``call(*args)`` fails with ``code``."""

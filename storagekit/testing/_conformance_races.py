@@ -104,7 +104,7 @@ class RaceTests:
     def test_two_threads_put_one_key(self, harness: Harness) -> None:
         data = [pattern(50_000 + seed, seed) for seed in range(4)]
         for _ in range(5):
-            results = together(partial(harness.put, "key", d) for d in data)
+            results = together(partial(harness.steadily, partial(harness.put, "key", d)) for d in data)
             present = harness.head("key").etag
             won = next(d for d, result in zip(data, results, strict=True) if result.etag == present)
             harness.holds("key", won)
@@ -114,20 +114,23 @@ class RaceTests:
         etags = {harness.put("key", data).etag: data for data in versions}
         done, seen, looks = threading.Event(), set[str](), [0, 0, 0]
 
+        def read() -> tuple[str, int, bytes]:
+            with harness.driver.read(harness.bucket, "key") as reader:
+                return reader.etag, reader.total, drain(reader, 10_000)
+
         def look(reader_number: int) -> None:
             while not done.is_set():
-                with harness.driver.read(harness.bucket, "key") as reader:
-                    data = drain(reader, 10_000)
-                    assert data in versions
-                    assert reader.total == len(data)
-                    seen.add(reader.etag)
+                etag, total, data = harness.steadily(read)
+                assert data in versions
+                assert total == len(data)
+                seen.add(etag)
                 looks[reader_number] += 1
 
         def overwrite() -> None:
             try:
                 for turn in range(2000):
                     data = versions[turn % 3]
-                    etags[harness.put("key", data).etag] = data
+                    etags[harness.steadily(partial(harness.put, "key", data)).etag] = data
                     if turn >= 20 and min(looks) >= 10:
                         break
             finally:
@@ -144,13 +147,14 @@ class RaceTests:
         def overwrite() -> None:
             try:
                 for turn in range(100):
-                    harness.put("key", bytes(turn % 4), WriteOptions(metadata={"size": str(turn % 4)}))
+                    labels = WriteOptions(metadata={"size": str(turn % 4)})
+                    harness.steadily(partial(harness.put, "key", bytes(turn % 4), labels))
             finally:
                 done.set()
 
         def look() -> None:
             while not done.is_set():
-                info = harness.head("key")
+                info = harness.steadily(partial(harness.head, "key"))
                 assert dict(info.metadata) == {"size": str(info.size)}
 
         harness.put("key", b"", WriteOptions(metadata={"size": "0"}))

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from storagekit import RetryPolicy
-from storagekit._http import HTTPSource, Pin
+from storagekit._http import HTTPSource
+from storagekit._http_rules import Pin
 from storagekit.driver import Code
 from storagekit.errors import (
     IntegrityError,

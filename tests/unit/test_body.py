@@ -41,7 +41,7 @@ def in_memory(meter: Meter, cancel: Cancel) -> AnyBody:
 
 
 def streamed(meter: Meter, cancel: Cancel) -> AnyBody:
-    return StreamBody(source(), SPAN, "md5", meter, cancel)
+    return StreamBody(source(), SPAN, memoryview(bytearray(BLOCK)), "md5", meter, cancel)
 
 
 def drain(body: AnyBody, n: int = -1) -> bytes:
@@ -138,22 +138,30 @@ def test_bytes_in_memory_are_shown_without_a_copy() -> None:
 
 
 def test_a_streamed_body_is_not_in_memory_and_knows_its_checksum_last() -> None:
-    body = StreamBody(source(), SPAN, "md5", meter(), Cancel())
+    body = StreamBody(source(), SPAN, memoryview(bytearray(BLOCK)), "md5", meter(), Cancel())
     assert (None, None) == (body.view(), body.checksum)  # type: ignore[func-returns-value]  # what the protocol asks
     drain(body)
     assert md5(PART) == body.seen
 
 
 def test_the_checksum_of_a_streamed_body_begins_again_with_it() -> None:
-    body = StreamBody(source(), SPAN, "md5", meter(), Cancel())
+    body = StreamBody(source(), SPAN, memoryview(bytearray(BLOCK)), "md5", meter(), Cancel())
     body.read()
     body.rewind()
     drain(body)
     assert md5(PART) == body.seen
 
 
+def test_a_streamed_body_that_looked_ahead_knows_its_checksum_first() -> None:
+    seen = meter()
+    body = StreamBody(source(), SPAN, memoryview(bytearray(BLOCK)), "md5", seen, Cancel())
+    body.look_ahead()
+    assert (md5(PART), 0) == (body.checksum, seen.now.done)
+    assert PART == drain(body)
+
+
 def test_an_empty_body_is_read_at_once() -> None:
-    body = StreamBody(source(b""), Span(1, 0, 0), "crc64", meter(), Cancel())
+    body = StreamBody(source(b""), Span(1, 0, 0), memoryview(b""), "crc64", meter(), Cancel())
     assert b"" == drain(body)
     assert b"" == drain(MemoryBody(memoryview(b""), None, meter(), Cancel()))
 
@@ -168,7 +176,7 @@ def cut(tmp_path: Path) -> OpenSource:
 
 
 def test_a_source_that_ends_early_is_truncated_not_done(cut: OpenSource) -> None:
-    body = StreamBody(cut, SPAN, "md5", meter(), Cancel())
+    body = StreamBody(cut, SPAN, memoryview(bytearray(BLOCK)), "md5", meter(), Cancel())
     with pytest.raises(SourceTruncatedError, match=r"ended after 500,000 of 2,500,000 bytes") as caught:
         drain(body)
     assert caught.value is body.failed

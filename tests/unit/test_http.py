@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storagekit._clock import Cancel
-from storagekit._http import (
-    HTTPSource,
+from storagekit._http import HTTPSource
+from storagekit._http_rules import (
     Pin,
     Validators,
-    failure_of,
     identify,
     pin_headers,
     pins_for,
@@ -22,6 +21,7 @@ from storagekit._http import (
     status_failure,
     validators_of,
 )
+from storagekit._http_session import failure_of
 from storagekit.driver import Code, Failure
 from storagekit.errors import StorageError
 

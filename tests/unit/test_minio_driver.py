@@ -174,6 +174,12 @@ def test_ca_file_that_is_none(tmp_path: Path, content: str | None) -> None:
         MinioDriver.from_settings({**ACCOUNT, "use_ssl": "yes", "ca_file": str(path)})
 
 
+@pytest.mark.parametrize("wrong", [{"region": "no region!"}, {"endpoint": "https://ec2x.amazonaws.com"}])
+def test_what_the_sdk_refuses_is_a_wrong_configuration(wrong: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be used"):
+        MinioDriver.from_settings({**ACCOUNT, **wrong})
+
+
 # --- the wire ---------------------------------------------------------------------------------------------------------
 
 CUT = b""  # an answer that is none: the connection is closed
@@ -716,10 +722,8 @@ def test_list_as_s3(wire: Wire) -> None:
     driver = make_driver(wire, server="s3")
     wire.answers = [listing("a", "b/", token="t"), listing("c")]
     first = driver.list("bucket", "", "/", "0", limit=2)
-    assert query(wire) == {
-        **{"list-type": "2", "encoding-type": "url", "prefix": "", "max-keys": "2"},
-        **{"delimiter": "/", "start-after": "0"},
-    }
+    places = {"delimiter": "/", "start-after": "0", "max-keys": "2"}
+    assert query(wire) == {"list-type": "2", "encoding-type": "url", "prefix": "", **places}
     assert ([info.key for info in first.objects], first.prefixes, first.token) == (["a"], ("b/",), "t")
     assert driver.list("bucket", token=first.token).token is None
     assert (query(wire)["continuation-token"], "delimiter" in query(wire), "start-after" in query(wire)) == (
@@ -730,10 +734,14 @@ def test_list_as_s3(wire: Wire) -> None:
     driver.close()
 
 
-def walk(driver: MinioDriver, *where: str, limit: int) -> tuple[list[str], list[str]]:
-    keys, prefixes, token = [], [], None
+def walk(
+    driver: MinioDriver, prefix: str = "", delimiter: str = "", start_after: str = "", *, limit: int
+) -> tuple[list[str], list[str]]:
+    keys: list[str] = []
+    prefixes: list[str] = []
+    token: str | None = None
     while True:
-        page = driver.list("bucket", *where, token=token, limit=limit)
+        page = driver.list("bucket", prefix, delimiter, start_after, token, limit)
         assert len(page.objects) + len(page.prefixes) <= limit
         keys += [info.key for info in page.objects]
         prefixes += page.prefixes

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from storagekit._clock import Cancel
 from storagekit._http import Validators, identify
 from storagekit._plan import Plan
-from storagekit._record import SCHEMA, Record, name_for, parse, prefix_for, with_upload_id
+from storagekit._record import SCHEMA, Record, name_for, parse, prefix_for
 from storagekit._source import BytesSource
 from storagekit.types import Upload, WriteOptions
 
@@ -89,7 +89,7 @@ def test_a_record_gives_the_plan_and_the_upload() -> None:
 
 
 def test_the_upload_id_is_filled_in_afterwards() -> None:
-    assert replace(RECORD, upload_id="U2") == with_upload_id(RECORD, "U2")
+    assert replace(RECORD, upload_id="U2") == RECORD.begun_as("U2")
 
 
 def test_the_record_says_its_schema() -> None:

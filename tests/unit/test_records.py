@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from storagekit._retry import RetryPolicy
 from storagekit._store import Store
 from storagekit.driver import Code, Driver
 from storagekit.drivers.memory import MemoryDriver
-from storagekit.errors import ConfigurationError, CredentialsError, ServiceError
+from storagekit.errors import CredentialsError, ServiceError
 from storagekit.testing.faults import Call, FakeClock, FaultyDriver, fault
 
 RECORD = Record("data", "raw/a.tar", "U1", "t1", "id", "a file", 25, 10, None, "", {"storagekittoken": "t1"}, None)
@@ -106,11 +105,10 @@ def test_a_local_record_is_for_this_user_only(tmp_path: Path) -> None:
     assert (0o600, 0o700) == (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777)
 
 
-def test_local_records_come_oldest_first(tmp_path: Path) -> None:
+def test_a_local_record_has_no_time_of_the_services_clock(tmp_path: Path) -> None:
     records = LocalRecords("here", tmp_path)
-    for token, age_s in (("t1", 10), ("t2", 30), ("t3", 20)):
-        os.utime(records.save(replace(RECORD, token=token)).name, (1e9 - age_s, 1e9 - age_s))
-    assert ["t2", "t3", "t1"] == tokens(records.load("data", "raw/a.tar"))
+    records.save(RECORD)
+    assert [None] == [stored.modified for stored in records.load("data", "raw/a.tar")]
 
 
 def test_local_records_of_other_accounts_and_buckets_are_apart(tmp_path: Path) -> None:
@@ -186,8 +184,3 @@ def test_without_records_nothing_is_kept(tmp_path: Path) -> None:
     records.delete(records.save(RECORD))
     assert [] == records.load("data", "raw/a.tar")
     assert [] == list(tmp_path.iterdir())
-
-
-def test_an_unknown_checkpoint_is_refused_with_the_choices() -> None:
-    with pytest.raises(ConfigurationError, match="auto, bucket, local, off"):
-        records_for("cloud", store(), "here", lambda line: None)

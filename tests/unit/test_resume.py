@@ -46,16 +46,17 @@ def parts(*sizes: int, modified: datetime | None = None) -> dict[int, Part]:
 @pytest.mark.parametrize(
     ("request_", "expected"),
     [
-        (Request(STRONG, None, None), True),
-        (Request(STRONG, "text/plain", None), True),
-        (Request(STRONG, None, "m1"), True),
-        (Request(STRONG, "text/plain", "m1"), True),
-        (Request(STRONG, "text/html", None), False),
-        (Request(STRONG, None, "m2"), False),
-        (Request(STRONG, "text/html", "m1"), False),
-        (Request(WEAK, None, None), False),
-        (Request(replace(STRONG, digest="other"), None, None), False),
-        (Request(replace(STRONG, shown="renamed"), None, None), True),
+        (Request(STRONG, 25, None, None), True),
+        (Request(STRONG, 25, "text/plain", None), True),
+        (Request(STRONG, 25, None, "m1"), True),
+        (Request(STRONG, 25, "text/plain", "m1"), True),
+        (Request(STRONG, 25, "text/html", None), False),
+        (Request(STRONG, 25, None, "m2"), False),
+        (Request(STRONG, 25, "text/html", "m1"), False),
+        (Request(WEAK, 25, None, None), False),
+        (Request(replace(STRONG, digest="other"), 25, None, None), False),
+        (Request(STRONG, 24, None, None), False),
+        (Request(replace(STRONG, shown="renamed"), 25, None, None), True),
     ],
 )
 def test_only_an_upload_of_this_very_source_is_adopted(request_: Request, *, expected: bool) -> None:
@@ -64,14 +65,14 @@ def test_only_an_upload_of_this_very_source_is_adopted(request_: Request, *, exp
 
 def test_a_guessed_content_type_is_adopted_and_a_given_one_is_not() -> None:
     guessed = replace(RECORD, content_type=None)
-    assert adoptable(guessed, Request(STRONG, None, None))
-    assert not adoptable(guessed, Request(STRONG, "text/plain", None))
+    assert adoptable(guessed, Request(STRONG, 25, None, None))
+    assert not adoptable(guessed, Request(STRONG, 25, "text/plain", None))
 
 
 def test_records_of_other_sources_are_told_apart_from_mine_with_other_options() -> None:
     mine, other, differently = stored("t1"), stored("t2", identity="other"), stored("t3", content_type="text/html")
     expected = ([mine], [other])
-    assert expected == split([mine, other, differently], Request(STRONG, "text/plain", None))
+    assert expected == split([mine, other, differently], Request(STRONG, 25, "text/plain", None))
 
 
 def test_parts_of_another_size_or_number_are_not_kept() -> None:
@@ -115,16 +116,36 @@ def test_without_candidates_nothing_is_chosen() -> None:
         (25, {TOKEN: "t2", SOURCE: "other"}, STRONG, None),
         (25, {}, STRONG, None),
         (24, {TOKEN: "t1", SOURCE: "mine"}, STRONG, None),
+        (25, {TOKEN: "t0", SOURCE: "mine"}, STRONG, None),
     ],
 )
 def test_an_upload_is_done_when_the_object_says_so(
     size: int, metadata: dict[str, str], identity: Identity, expected: str | None
 ) -> None:
-    assert expected == proof(ObjectInfo("k", size, "e", metadata=metadata), "t1", identity, 25)
+    record = replace(RECORD, previous_token="t0")
+    assert expected == proof(ObjectInfo("k", size, "e", metadata=metadata), record, identity)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "metadata", "expected"),
+    [
+        ("text/plain", {"who": "me", "mtime": "2"}, "source"),
+        (None, {"who": "me", "more": "x"}, "source"),
+        ("text/html", {"who": "me"}, None),
+        ("text/plain", {"who": "you"}, None),
+        ("text/plain", {}, None),
+    ],
+)
+def test_an_object_of_another_run_has_to_be_described_alike(
+    content_type: str | None, metadata: dict[str, str], expected: str | None
+) -> None:
+    record = replace(RECORD, stored={"who": "me", "mtime": "1", TOKEN: "t1", SOURCE: "mine"})
+    found = {**metadata, TOKEN: "t2", SOURCE: "mine"}
+    assert expected == proof(ObjectInfo("k", 25, "e", None, content_type, found), record, STRONG)
 
 
 def test_no_object_proves_nothing() -> None:
-    assert proof(None, "t1", STRONG, 25) is None
+    assert proof(None, RECORD, STRONG) is None
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def identity(path: Path) -> Identity:
 
 
 def read(source: OpenSource, offset: int, length: int, step: int = 1000) -> bytes:
-    reader, buffer, found = source.open_range(offset, length), memoryview(bytearray(step)), bytearray()
+    reader, buffer, found = source.open_range(offset, length, Cancel()), memoryview(bytearray(step)), bytearray()
     while count := reader.readinto(buffer):
         found += buffer[:count]
     reader.close()
@@ -105,7 +105,7 @@ def test_any_range_can_be_read(big: Path, offset: int, length: int, step: int) -
 
 def test_ranges_can_be_read_at_once(tmp_path: Path) -> None:
     source = opened(make(tmp_path / "a"))
-    first, second = source.open_range(0, 10), source.open_range(100, 10)
+    first, second = source.open_range(0, 10, Cancel()), source.open_range(100, 10, Cancel())
     buffers = [memoryview(bytearray(5)) for _ in range(4)]
     for buffer, reader in zip(buffers, (first, second, first, second), strict=True):
         reader.readinto(buffer)

@@ -1,0 +1,44 @@
+"""Give up an upload: abort it, forget its record. The one place that does, and it never raises.
+
+It runs on the way out of other things (a failure, a success, a fresh start) which it must neither hide nor stop, so
+what goes wrong becomes a note. Its requests do not end with the transfer's own cancellation; but once that is set, the
+caller wants to leave (``hurry``), and gets 1.5 s of patience.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from storagekit._clock import Cancel
+from storagekit._job import Job
+from storagekit._record import StoredRecord
+from storagekit.errors import StorageError
+
+_LAST_WORDS_S = 1.5
+
+
+def discard(
+    job: Job, stored: StoredRecord, why: str | None = None, *, completed: bool = False, hurry: bool = False
+) -> None:
+    """Abort the upload, unless it is ``completed``, and then delete its record; ``why`` is noted.
+
+    In this order: the other way round, a crash between the two would orphan the upload.
+    """
+    if why:
+        job.log.note(why)
+    if not hurry and not job.cancel.is_set:
+        _discard(job, stored, completed=completed)
+        return
+    thread = threading.Thread(target=_discard, args=(job, stored), kwargs={"completed": completed}, daemon=True)
+    thread.start()
+    thread.join(_LAST_WORDS_S)
+
+
+def _discard(job: Job, stored: StoredRecord, *, completed: bool) -> None:
+    try:
+        if not completed:
+            job.store.with_cancel(Cancel()).abort(stored.record.upload)
+        if stored.name:
+            job.records.delete(stored)
+    except StorageError as error:
+        job.log.note(f"upload {stored.record.upload_id} could not be cleaned up: {error}")
