@@ -137,7 +137,7 @@ class _OpenURL:
     def open_range(self, offset: int, length: int, cancel: Cancel) -> RangeReader:
         """Return a reader that goes on by itself after a cut connection; of a weak source, one of a single answer."""
         guard = replace(self.guard, cancel=cancel)
-        if not self.sequential:
+        if not self.sequential or not length:
             return _RangeReader(self, guard, offset, offset + length)
         if self._single is None or offset == 0:
             self._single = _SingleAnswer(guard.call("read", lambda: self.request(0, self.size)))

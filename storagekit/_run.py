@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from storagekit._body import MemoryBody, fill
 from storagekit._clock import Cancel
@@ -28,7 +29,7 @@ def run(job: Job, discarding: Records) -> UploadResult:
     if not job.source.identity.strong:
         job.log.note(f"{job.source.identity.shown} cannot say whether it changes: not resumable, read by one worker")
     for stored in discarding.load(job.bucket, job.key):
-        discard(job, stored, f"discarded an unfinished upload of {stored.record.source}")
+        discard(replace(job, records=discarding), stored, f"discarded an unfinished upload of {stored.record.source}")
     found = begin(job)
     for last in (False, True):
         if isinstance(found, Published):

@@ -61,7 +61,7 @@ class FaultyDriver:
 
     def __getattr__(self, name: str) -> Any:
         member = getattr(self.inner, name)
-        if not inspect.ismethod(member) or name in ("classify", "close"):
+        if not callable(member) or name in ("classify", "close"):
             return member
         return lambda *args, **kwargs: self._run(name, member, args, kwargs)
 
