@@ -20,6 +20,8 @@ from storagekit._start import begin, create, look, published
 from storagekit.errors import IntegrityError, RequestRefusedError, StorageError, TransferCancelled, UploadGoneError
 from storagekit.types import PartReceipt, Progress, UploadResult
 
+_ROUNDS = 2  # an upload that the service lost is begun afresh once; then something is wrong with the service
+
 _KEPT = "Parts already sent are kept: the same upload run again goes on from there, with restart=True it discards them"
 
 
@@ -31,17 +33,17 @@ def run(job: Job, discarding: Records) -> UploadResult:
     for stored in discarding.load(job.bucket, job.key):
         discard(replace(job, records=discarding), stored, f"discarded an unfinished upload of {stored.record.source}")
     found = begin(job)
-    for last in (False, True):
-        if isinstance(found, Published):
-            return _result(job, None, clean_up(job, None, found))
+    rounds = 0
+    while not isinstance(found, Published):
         if found is None and _fits_one_put(job):
             return _put_whole(job)
         session = found or create(job)
+        rounds += 1
         try:
             return _transfer(job, session)
         except UploadGoneError as error:
-            found = _after_gone(job, session, error, last=last)
-    raise AssertionError("the second round returns or raises")
+            found = _after_gone(job, session, error, last=rounds == _ROUNDS)
+    return _result(job, None, clean_up(job, None, found))
 
 
 def _fits_one_put(job: Job) -> bool:
