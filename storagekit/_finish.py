@@ -121,17 +121,22 @@ def clean_up(job: Job, own: StoredRecord | None, done: Published) -> Published:
         discard(job, own, completed=done.proof != "source")
     try:
         records = [stored for stored in job.records.load(job.bucket, job.key) if stored.name != (own and own.name)]
-        mine = [stored for stored in records if stored.record.identity == job.request.identity.digest]
-        for stored in mine:
-            discard(job, stored)
-        at_key = look(job) if own is not None or len(mine) < len(records) else None
+        at_key = look(job) if own is not None or records else None
         for stored in records:
-            if stored not in mine:
+            if stored.record.identity != job.request.identity.digest:
                 _discard_if_abandoned(job, stored, at_key)
+            elif not _begun_after(stored.record, at_key):
+                discard(job, stored)
     except StorageError as error:
         job.log.note(f"the object is complete, but cleaning up after it failed: {error}")
         return done
     return done if own is None else _as_of_now(done, own.record, at_key)
+
+
+def _begun_after(record: Record, at_key: ObjectInfo | None) -> bool:
+    """Tell whether an upload was begun when this object was there already: its run wants it replaced, and is let be."""
+    token = at_key.metadata.get(_metadata.TOKEN) if at_key else None
+    return token is not None and record.previous_token == token
 
 
 def _as_of_now(done: Published, record: Record, at_key: ObjectInfo | None) -> Published:

@@ -473,6 +473,22 @@ class TestTwoWriters:
         assert DATA == service.content()
         assert service.left_over() == []
 
+    def test_an_upload_that_was_begun_after_ours_was_published_is_let_be(self, service: Service) -> None:
+        def other_run_begins(call: Call) -> None:
+            if call.operation == "delete" and call.nth == 1:  # of our record: we are done, but still cleaning up
+                service.driver.before = on("put_part", Code.ACCESS_DENIED, number=5)
+                with pytest.raises(PermissionDeniedError):
+                    service.upload(DATA)
+                service.heals()
+
+        service.fails(after=other_run_begins)
+
+        service.upload(DATA)
+
+        assert 2 == len(service.left_over())
+        assert service.upload(DATA).resumed
+        assert service.left_over() == []
+
     @pytest.mark.parametrize("same", [True, False])
     def test_many_at_once(self, service: Service, same: bool) -> None:
         sources = [DATA if same else bytes([index]) * len(DATA) for index in range(6)]
