@@ -25,7 +25,7 @@ from storagekit._discard import discard
 from storagekit._guard import classify
 from storagekit._job import Job, Published, Session
 from storagekit._record import Record, StoredRecord
-from storagekit._resume import differing, overtaken, proof, stale
+from storagekit._resume import ABANDONED, IDLE, differing, overtaken, proof, quiet_for
 from storagekit._retry import RETRYABLE
 from storagekit._start import look, published
 from storagekit.driver import Code, DriverError, Failure
@@ -41,8 +41,12 @@ def finish(job: Job, session: Session, parts: Mapping[int, Part]) -> Published:
     job.source.verify()
     if session.resumed:
         _check_listing(job, session, parts)
+    before = look(job)
+    done = published(job, session.record, before)
+    if done is not None:
+        return done  # another run of this source was quicker
     chosen = [parts[span.number] for span in session.plan.spans()]
-    return _Completion(job, session, chosen, before=look(job)).run()
+    return _Completion(job, session, chosen, before).run()
 
 
 def _check_listing(job: Job, session: Session, parts: Mapping[int, Part]) -> None:
@@ -112,7 +116,7 @@ def _who(info: ObjectInfo) -> str:
 
 
 def clean_up(job: Job, own: StoredRecord | None, done: Published) -> Published:
-    """Forget every upload of this source for the key, and the abandoned ones of other sources.
+    """Forget the uploads of this source for the key, and the abandoned ones of other sources.
 
     ``own`` is the record of the upload that was just completed; ``done`` how. A failure here is a note: the object is
     there. Returns ``done``, as a last look at the key shows it: another writer may have come meanwhile.
@@ -123,20 +127,33 @@ def clean_up(job: Job, own: StoredRecord | None, done: Published) -> Published:
         records = [stored for stored in job.records.load(job.bucket, job.key) if stored.name != (own and own.name)]
         at_key = look(job) if own is not None or records else None
         for stored in records:
-            if stored.record.identity != job.request.identity.digest:
-                _discard_if_abandoned(job, stored, at_key)
-            elif not _begun_after(stored.record, at_key):
-                discard(job, stored)
+            _forget(job, stored, at_key)
     except StorageError as error:
         job.log.note(f"the object is complete, but cleaning up after it failed: {error}")
         return done
     return done if own is None else _as_of_now(done, own.record, at_key)
 
 
-def _begun_after(record: Record, at_key: ObjectInfo | None) -> bool:
-    """Tell whether an upload was begun when this object was there already: its run wants it replaced, and is let be."""
-    token = at_key.metadata.get(_metadata.TOKEN) if at_key else None
-    return token is not None and record.previous_token == token
+def _forget(job: Job, stored: StoredRecord, at_key: ObjectInfo | None) -> None:
+    """Discard an upload that no live run can want any more.
+
+    The one that made the object is not aborted while the service still lists it: on Swift, where the complete may be
+    under way, that would take the object's parts along.
+    """
+    record = stored.record
+    try:
+        parts = job.store.parts(record.upload)
+    except UploadGoneError:
+        discard(job, stored)
+        return
+    if at_key is not None and at_key.metadata.get(_metadata.TOKEN) == record.token:
+        discard(job, stored, completed=True)
+        return
+    same = record.identity == job.request.identity.digest
+    quiet = quiet_for(stored, parts, at_key.modified if at_key else None)
+    if quiet > (IDLE if same else ABANDONED):
+        hours = quiet.total_seconds() / 3600
+        discard(job, stored, f"dropped an upload of {record.source} that got no part for {hours:.1f} h")
 
 
 def _as_of_now(done: Published, record: Record, at_key: ObjectInfo | None) -> Published:
@@ -145,13 +162,3 @@ def _as_of_now(done: Published, record: Record, at_key: ObjectInfo | None) -> Pu
     if at_key.metadata.get(_metadata.SOURCE) == record.identity:
         return done
     return replace(done, proof="superseded", superseded_by=_who(at_key))
-
-
-def _discard_if_abandoned(job: Job, stored: StoredRecord, at_key: ObjectInfo | None) -> None:
-    try:
-        parts = job.store.parts(stored.record.upload)
-    except UploadGoneError:
-        discard(job, stored, f"forgot an upload of {stored.record.source} that the service no longer knows")
-        return
-    if stale(stored, parts, at_key.modified if at_key else None):
-        discard(job, stored, f"dropped an upload of {stored.record.source} that got no part for 24 h")

@@ -205,6 +205,8 @@ class TestResume:
             service.upload(DATA, metadata={"a": "1"}, content_type="text/plain")
         service.heals()
 
+        service.later(minutes=16)
+
         assert not service.upload(DATA, "k", metadata={"a": "2"}).resumed
         assert service.left_over() == []
 
@@ -447,7 +449,7 @@ class TestRecords:
         result = service.upload(DATA[::-1])
 
         assert service.left_over() == []
-        assert any("24 h" in note for note in result.notes)
+        assert any("no part for 25.0 h" in note for note in result.notes)
 
     def test_a_failing_clean_up_is_a_note(self, service: Service) -> None:
         service.fails(on("delete", Code.ACCESS_DENIED))

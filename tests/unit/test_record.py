@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storagekit._clock import Cancel
-from storagekit._http import Validators, identify
+from storagekit._http_rules import Validators, identify
 from storagekit._plan import Plan
 from storagekit._record import SCHEMA, Record, name_for, parse, prefix_for
 from storagekit._source import BytesSource

@@ -22,8 +22,8 @@ from storagekit._resume import (
     kept_parts,
     overtaken,
     proof,
+    quiet_for,
     split,
-    stale,
 )
 from storagekit._source import Identity
 from storagekit.types import ObjectInfo, Part
@@ -159,23 +159,22 @@ def test_another_object_at_the_key_is_noticed(previous: str | None, now: str | N
 @pytest.mark.parametrize(
     ("begun", "last_part", "now", "expected"),
     [
-        (0, None, 25, True),
-        (0, None, 24, False),
-        (0, None, 23, False),
-        (0, 2, 25, False),
-        (0, 2, 27, True),
-        (None, 2, 27, True),
-        (None, None, 99, False),
-        (0, None, None, False),
+        (0, None, 25, 25),
+        (0, 2, 25, 23),
+        (3, 2, 25, 22),
+        (None, 2, 27, 25),
+        (None, None, 99, 0),
+        (0, None, None, 0),
     ],
 )
-def test_an_upload_without_a_part_for_a_day_is_stale(
-    begun: int | None, last_part: int | None, now: int | None, *, expected: bool
+def test_an_upload_is_quiet_since_it_was_begun_or_got_a_part(
+    begun: int | None, last_part: int | None, now: int | None, expected: int
 ) -> None:
     def at(hours: int | None) -> datetime | None:
         return None if hours is None else NOON + timedelta(hours=hours)
 
-    assert expected == stale(replace(stored(), modified=at(begun)), parts(10, modified=at(last_part)), at(now))
+    quiet = quiet_for(replace(stored(), modified=at(begun)), parts(10, modified=at(last_part)), at(now))
+    assert timedelta(hours=expected) == quiet
 
 
 @pytest.mark.parametrize(
