@@ -28,6 +28,10 @@ class Harness:
     legitimately differ in and ``Limits`` does not say:
 
     ``abort_stops_parts``: a part in flight during an abort fails; else it is acknowledged and dropped.
+    ``forgets_completed``: a completed upload is gone for every call; else (Swift) its parts, which are the object's own
+    segments, are still listed.
+    ``one_or_the_other``: of an abort and a complete at the same moment one happens; else (Swift) both may, which leaves
+    an object that cannot be read, and the suite asks for one after the other only.
     ``repeats_complete``: a second complete of one upload is answered like the first (AWS); else UPLOAD_GONE.
     ``exact_start_after``: a page that starts behind a key in a folder is complete; else (MinIO of 2026-02, where the
     bucket takes several pages) it may leave out keys of that folder.
@@ -40,6 +44,8 @@ class Harness:
     missing_bucket: str = "storagekit-missing-bucket"
     new_bucket: str = "storagekit-new-bucket"
     abort_stops_parts: bool = True
+    forgets_completed: bool = True
+    one_or_the_other: bool = True
     repeats_complete: bool = False
     exact_start_after: bool = True
     odd_keys: frozenset[str] = frozenset()
@@ -98,6 +104,13 @@ class Harness:
         """Return the ids of the unfinished uploads of ``key``."""
         found = self.driver.list_uploads(self.bucket, key).uploads
         return {upload.id for upload in found if upload.key == key}
+
+    def is_completed(self, upload: Upload, numbers: list[int]) -> None:
+        """Assert what a completed upload of these parts is: gone, or still listed where that is declared."""
+        if self.forgets_completed:
+            self.refuses(Code.UPLOAD_GONE, self.driver.list_parts, upload)
+        else:
+            assert [part.number for part in self.driver.list_parts(upload).parts] == numbers
 
     def attempt(self, call: Callable[[], T]) -> T | Code:
         """Return what ``call`` returns, or the code of its failure, where a backend may do the one or the other."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -23,6 +23,13 @@ def together(calls: Iterable[Callable[[], T]]) -> list[T]:
     with ThreadPoolExecutor(len(work)) as pool:
         futures = [pool.submit(call) for call in work]
         return [future.result(PATIENCE * 4) for future in futures]
+
+
+def in_turns(calls: Sequence[Callable[[], T]], turn: int) -> list[T]:
+    """Run two calls one after the other, in an even turn the first one first; return their results in order."""
+    first = calls[turn % 2]()
+    second = calls[1 - turn % 2]()
+    return [second, first] if turn % 2 else [first, second]
 
 
 class Gate:
@@ -217,7 +224,8 @@ class RaceTests:
 
             complete = partial(harness.driver.complete_upload, upload, [part])
             abort = partial(harness.driver.abort_upload, upload)
-            outcome = together([partial(harness.attempt, call) for call in (complete, abort)])[0]
+            calls = [partial(harness.attempt, call) for call in (complete, abort)]
+            outcome = (together(calls) if harness.one_or_the_other else in_turns(calls, turn))[0]
 
             if isinstance(outcome, Code):
                 assert outcome is Code.UPLOAD_GONE
