@@ -34,6 +34,7 @@ class Output:
     as_json: bool = False
     quiet: bool = False
     data_on_stdout: bool = False
+    _bars: Bars | None = None
 
     @property
     def _events(self) -> TextIO:
@@ -47,6 +48,8 @@ class Output:
         """Say a sentence that the user should know but need not act on."""
         if self.as_json:
             self.event("note", text=text)
+        elif self._bars is not None:
+            self._bars.console.print(f"note: {text}", highlight=False, markup=False, soft_wrap=True)
         elif not self.quiet:
             print(f"note: {text}", file=sys.stderr)
 
@@ -73,8 +76,11 @@ class Output:
         elif self.quiet:
             yield _Silence()
         elif sys.stderr.isatty():
-            with _bars() as bars:
-                yield _Bar(bars, label)
+            try:
+                with _bars() as self._bars:
+                    yield _Bar(self._bars, label)
+            finally:
+                self._bars = None
         else:
             yield _Lines(label)
 

@@ -93,12 +93,12 @@ def _upload(client: StorageClient, source: Location, target: Remote, output: Out
     else:
         assert isinstance(source, LocalPath)  # noqa: S101  # parse_pair saw to it
         reader, target = FileSource(source.path), target.named(Path(source.path).name)
-    with output.progress(str(target)) as listener:
-        try:
+    try:
+        with output.progress(str(target)) as listener:
             result = client.upload(reader, target.key, restart=restart, on_progress=listener, on_note=output.note)
-        except KeyboardInterrupt:
-            _say_how_to_go_on(output)
-            raise
+    except KeyboardInterrupt:
+        _say_how_to_go_on(output)
+        raise
     output.result(dict(result), _line(client.backend, result))
 
 
