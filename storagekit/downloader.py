@@ -20,10 +20,12 @@ from storagekit._plan import MIB, Plan, Span, effective_workers
 from storagekit._store import Store
 from storagekit._window import Window
 from storagekit.driver import Code, DriverError, Failure, Reader
-from storagekit.errors import ConflictError, IntegrityError, SourceChangedError
+from storagekit.errors import ConfigurationError, ConflictError, IntegrityError, SourceChangedError
 from storagekit.types import DownloadResult, ObjectInfo, Progress
 
 RANGE = 16 * MIB
+
+Listener = Callable[[Progress], None] | None
 
 
 class Downloader:
@@ -43,25 +45,47 @@ class Downloader:
         on_progress: Callable[[Progress], None] | None = None,
         cancel: Cancel | None = None,
     ) -> DownloadResult:
-        """Write the object to ``path``, atomically. Raises SourceChangedError when it is replaced meanwhile."""
+        """Write the object to ``path``, atomically; through a symbolic link to what it points at.
+
+        A device or a pipe is written to from first byte to last: renaming a file over it would destroy it.
+        Raises SourceChangedError when the object is replaced meanwhile, ConfigurationError for a directory.
+        """
+        path = Path(os.path.realpath(path))
+        if path.is_dir():
+            raise ConfigurationError(f"{path} is a directory", hint="Name a file")
         stop = Cancel(cancel)
-        store = self._store.with_cancel(stop)
-        info = store.head(bucket, key)
+        info = self._store.with_cancel(stop).head(bucket, key)
+        if path.exists() and not path.is_file():
+            self._into_device(bucket, info, path, on_progress, stop)
+        else:
+            self._into_file(bucket, info, path, on_progress, stop)
+        return DownloadResult(bucket, key, str(path), info.size, info.etag)
+
+    def _into_device(self, bucket: str, info: ObjectInfo, path: Path, listener: Listener, stop: Cancel) -> None:
+        with path.open("wb", buffering=0) as device:
+            for block in self._blocks(bucket, info, listener, stop):
+                done = 0
+                while done < len(block):
+                    done += device.write(block[done:]) or 0
+
+    def _into_file(self, bucket: str, info: ObjectInfo, path: Path, listener: Listener, stop: Cancel) -> None:
         plan = Plan(info.size, self._range)
         workers = min(effective_workers(self._workers, self._window.budget, self._range), plan.count)
-        meter = Meter(Progress(0, info.size, 0, workers, self._range), on_progress)
+        meter = Meter(Progress(0, info.size, 0, workers, self._range), listener)
         with _temporary(path) as file:
             os.truncate(file, info.size)
-            job = _Ranges(store, bucket, info, self._window, meter, stop)
+            job = _Ranges(self._store.with_cancel(stop), bucket, info, self._window, meter, stop)
             Crew(plan.spans() if info.size else (), lambda span: job.to_file(span, file), stop).run(workers)
-        return DownloadResult(bucket, key, str(path), info.size, info.etag)
 
     def blocks(self, bucket: str, key: str, cancel: Cancel | None = None) -> Iterator[memoryview]:
         """Yield the object's bytes in order; each block is overwritten by the next."""
         stop = Cancel(cancel)
-        store = self._store.with_cancel(stop)
-        info = store.head(bucket, key)
-        job = _Ranges(store, bucket, info, self._window, Meter(Progress(0, info.size)), stop)
+        info = self._store.with_cancel(stop).head(bucket, key)
+        yield from self._blocks(bucket, info, None, stop)
+
+    def _blocks(self, bucket: str, info: ObjectInfo, listener: Listener, stop: Cancel) -> Iterator[memoryview]:
+        meter = Meter(Progress(0, info.size, 0, 1, self._range), listener)
+        job = _Ranges(self._store.with_cancel(stop), bucket, info, self._window, meter, stop)
         # Not a slot: two generators that one thread reads in turns would wait for each other for ever.
         buffer = memoryview(bytearray(min(self._range, info.size)))
         for span in Plan(info.size, self._range).spans() if info.size else ():

@@ -340,3 +340,24 @@ class TestDownloads:
         client.download_file("k", tmp_path / "f")
 
         assert [tmp_path / "f"] == list(tmp_path.iterdir())
+
+    def test_a_device_is_written_to_and_not_replaced(self, client: StorageClient, tmp_path: Path) -> None:
+        """A pipe stands for it: /dev/null was lost once."""
+        client.put_object("k", b"data")
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            client.download_file("k", pipe)
+            assert b"data" == os.read(reader, 100)
+        finally:
+            os.close(reader)
+        assert pipe.is_fifo()
+
+    def test_a_link_is_followed_and_not_replaced(self, client: StorageClient, tmp_path: Path) -> None:
+        client.put_object("k", b"data")
+        (tmp_path / "link").symlink_to(tmp_path / "there")
+
+        client.download_file("k", tmp_path / "link")
+
+        assert (True, b"data") == ((tmp_path / "link").is_symlink(), (tmp_path / "there").read_bytes())
