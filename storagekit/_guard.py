@@ -23,8 +23,8 @@ log = logging.getLogger("storagekit")
 
 _HINTS = {
     Code.BUCKET_NOT_FOUND: "Create the bucket first, or correct its name",
-    Code.ACCESS_DENIED: "The credentials are known but may not do this; ask for the permission named above",
-    Code.BAD_CREDENTIALS: "Check access key and secret key; `storagekit backends` lists where they are read from",
+    Code.ACCESS_DENIED: "Ask for this permission, or use other credentials",
+    Code.BAD_CREDENTIALS: "Check the access key and the secret key that were given, or are set in the environment",
     Code.EXPIRED_CREDENTIALS: "Get new credentials and run again",
     Code.CLOCK_SKEW: "Set this machine's clock; the service allows 15 minutes of difference",
     Code.THROTTLED: "Run again later, or with fewer workers",

@@ -27,6 +27,8 @@ def check_key(key: str, limits: Limits) -> None:
 
 def key_problem(key: str, limits: Limits) -> str | None:
     """Return what is wrong with ``key``, or None."""
+    if not isinstance(key, str):
+        return f"it is {type(key).__name__}, not text"
     try:
         length = len(key.encode())
     except UnicodeEncodeError:

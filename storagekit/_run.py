@@ -22,7 +22,7 @@ from storagekit.types import PartReceipt, Progress, UploadResult
 
 _ROUNDS = 2  # an upload that the service lost is begun afresh once; then something is wrong with the service
 
-_KEPT = "Parts already sent are kept: the same upload run again goes on from there, with restart=True it discards them"
+_KEPT = "Parts already sent are kept: run again to go on from there, or with restart (--restart) to discard them"
 
 
 def run(job: Job, discarding: Records) -> UploadResult:

@@ -56,7 +56,7 @@ def choose_backend(given: str | None, endpoint: str | None, environment: Mapping
     seen = f"several are set up: {', '.join(found)}" if found else "none is set up in the environment"
     raise ConfigurationError(
         f"no backend was chosen, and {seen}",
-        hint=f"Give backend= or set {BACKEND} to one of obs, minio, oss, local, memory",
+        hint=f"Give backend= or set {BACKEND} to one of obs, minio, oss, local, memory, as far as they are installed",
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -165,6 +166,8 @@ def _temporary(path: Path) -> Iterator[int]:
     draft, file = _new_draft(path)
     try:
         yield file
+        if path.exists():
+            os.fchmod(file, stat.S_IMODE(path.stat().st_mode))  # a private file stays private
         os.fsync(file)
         draft.replace(path)
     except BaseException:

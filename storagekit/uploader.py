@@ -74,11 +74,10 @@ class StreamingUploader:
         clock: Clock | None = None,
         state_directory: Path | None = None,
     ) -> None:
-        if workers < 1 or memory < MIB or (part_size is not None and part_size < 1) or checkpoint not in CHECKPOINTS:
-            raise ConfigurationError(
-                f"workers={workers}, memory={memory}, part_size={part_size}, checkpoint={checkpoint!r}",
-                hint=f"At least 1 worker and 1 MiB of memory; checkpoint is one of {', '.join(CHECKPOINTS)}",
-            )
+        _require(workers >= 1, f"workers is {workers}", "At least one worker is needed")
+        _require(memory >= MIB, f"memory is {memory:,} bytes", "At least 1 MiB is needed")
+        _require(part_size is None or part_size >= 1, f"part_size is {part_size}", "At least one byte is needed")
+        _require(checkpoint in CHECKPOINTS, f"checkpoint is {checkpoint!r}", f"Use one of {', '.join(CHECKPOINTS)}")
         self._clock = clock or Clock()
         self._retry = retry or RetryPolicy()
         self._store = Store.of(driver, backend, self._retry, self._clock)
@@ -166,6 +165,11 @@ class StreamingUploader:
         limits = self._store.limits
         fitting = min(DEFAULT_PART_SIZE, self.window.budget)
         return given or self._part_size or min(max(fitting, limits.min_part), limits.max_part)
+
+
+def _require(holds: bool, what: str, hint: str) -> None:  # noqa: FBT001  # reads as the sentence it is
+    if not holds:
+        raise ConfigurationError(what, hint=hint)
 
 
 def guess_content_type(key: str, said: str | None) -> str | None:

@@ -118,7 +118,8 @@ class _Lines(_Silence):
 def _begin_line(progress: Progress) -> str:
     total = show_size(progress.total) if progress.total is not None else "unknown length"
     kept = f", {show_size(progress.kept)} already there" if progress.kept else ""
-    return f"{total}{kept}, {progress.workers} workers with parts of {show_size(progress.part_size)}"
+    workers = f"{progress.workers} worker{'s' if progress.workers > 1 else ''}"
+    return f"{total}{kept}, {workers} with parts of {show_size(progress.part_size)}"
 
 
 class _Bar(_Silence):
@@ -154,7 +155,7 @@ _Meter = _Silence | _Events | _Lines | _Bar
 
 
 def _facts_of(error: BaseException) -> dict[str, Any]:
-    facts = {"error": type(error).__name__, "message": str(error)}
+    facts = {"error": type(error).__name__, "message": str(error) or "interrupted"}
     if isinstance(error, StorageError):
         place = {name: value for name, value in asdict(error.context).items() if value is not None}
         return {**facts, "message": error.message, "hint": error.hint, **place}

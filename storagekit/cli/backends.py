@@ -14,6 +14,7 @@ from storagekit.plugins import Listed, Registry
 def run(as_json: _options.Json = False) -> None:
     """List the backends with what they need; a broken plugin is named and harms no other.
 
+    \b
     Example:
       storagekit backends
     """

@@ -21,6 +21,7 @@ def run(
 ) -> None:
     """Write an object's bytes to standard output.
 
+    \b
     Example:
       storagekit cat minio://datasets/README.md
     """

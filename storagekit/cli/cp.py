@@ -21,6 +21,7 @@ _HELP = """Copy SRC to DST: a path, an http(s) URL, or backend://bucket/key; DST
 
 A copy that was interrupted goes on where it stopped when the same command is run again, from any machine.
 
+\b
 Examples:
   storagekit cp https://host/shard-0001.tar minio://datasets/raw/
   storagekit cp shard.tar local://datasets/raw/shard.tar
@@ -76,10 +77,10 @@ def parse_pair(src: str, dst: str) -> tuple[Location, Location]:
         raise UnsupportedSourceError("standard input cannot be read yet", hint="Write it to a file first")
     if isinstance(target, WebURL):
         raise ConfigurationError(f"{dst} cannot be written to", hint="Write backend://bucket/key or a path")
-    if isinstance(source, Remote) == isinstance(target, Remote):
-        raise ConfigurationError(
-            f"{src} to {dst} is not a copy this version makes", hint="One of both must be backend://bucket/key"
-        )
+    if isinstance(source, Remote) and isinstance(target, Remote):
+        raise UnsupportedSourceError("an object cannot be copied to an object yet", hint="Copy it to a file first")
+    if not isinstance(source, Remote) and not isinstance(target, Remote):
+        raise ConfigurationError(f"neither {src} nor {dst} is an object", hint="Write one as backend://bucket/key")
     return source, target
 
 
@@ -130,7 +131,9 @@ def _file_for(path: str, key: str) -> Path:
 
 
 def write_to_stdout(client: StorageClient, key: str) -> None:
-    """Write an object's bytes to standard output."""
+    """Write an object's bytes to standard output. Raises ConfigurationError where that is closed."""
+    if sys.stdout is None:
+        raise ConfigurationError("standard output is closed", hint="Redirect it to a file or a pipe")
     for block in client.iter_bytes(key):
         sys.stdout.buffer.write(block)
     sys.stdout.buffer.flush()

@@ -38,6 +38,7 @@ def run(
 ) -> None:
     """Stream a file over HTTP into a local bucket, kill the transfer half-way, go on, and verify.
 
+    \b
     Example:
       storagekit demo
     """

@@ -26,6 +26,7 @@ def run(
 ) -> None:
     """List objects: size in bytes, time (UTC), key. Prefixes end in a slash; -r lists everything below them.
 
+    \b
     Example:
       storagekit ls -r minio://datasets/raw/
     """
@@ -48,10 +49,15 @@ def _objects(client: StorageClient, remote: Remote, delimiter: str, output: Outp
 
 def _row(output: Output, name: str, info: ObjectInfo | None) -> None:
     if info is None:
-        _say(output, "prefix", {"prefix": name}, f"{'':>15}  {'':19}  {name}")
+        _say(output, "prefix", {"prefix": name}, f"{'':>15}  {'':19}  {printable(name)}")
         return
     when = f"{info.modified:%Y-%m-%d %H:%M:%S}" if info.modified else ""
-    _say(output, "object", asdict(info), f"{info.size:>15}  {when:19}  {name}")
+    _say(output, "object", asdict(info), f"{info.size:>15}  {when:19}  {printable(name)}")
+
+
+def printable(name: str) -> str:
+    """Return a key as one line that no terminal takes for a command: control characters are escaped."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in name)
 
 
 def _say(output: Output, kind: str, facts: dict[str, object], line: str) -> None:

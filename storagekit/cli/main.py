@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
+import sys
+
 import typer
 
 from storagekit import __version__
@@ -44,5 +48,9 @@ def _all(
 
 
 def main() -> None:
-    """Run the program."""
+    """Run the program. What a terminal cannot show is escaped, and a closed standard error is no reason to fail."""
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123  # for as long as the process lives
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app()

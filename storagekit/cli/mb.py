@@ -24,6 +24,7 @@ def run(
 ) -> None:
     """Make a bucket.
 
+    \b
     Example:
       storagekit mb local://datasets
     """

@@ -23,6 +23,7 @@ def run(
 ) -> None:
     """Delete objects. One that does not exist is not an error.
 
+    \b
     Example:
       storagekit rm minio://datasets/raw/shard.tar
     """

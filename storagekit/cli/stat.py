@@ -22,6 +22,7 @@ def run(
 ) -> None:
     """Show an object's size, etag, time, content type and metadata.
 
+    \b
     Example:
       storagekit stat minio://datasets/raw/shard.tar
     """

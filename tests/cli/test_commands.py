@@ -193,3 +193,24 @@ def test_the_demo_is_killed_goes_on_and_says_so_in_ten_lines(run: Run) -> None:
     assert [f"{number}." for number in range(1, 11)] == [line.split()[0] for line in lines]
     assert "SIGKILL" in lines[3]
     assert "SHA-256 is the file's" in lines[8]
+
+
+def test_a_name_cannot_command_the_terminal(run: Run, root: Path) -> None:
+    (root / "data/evil\x1b[31m\nname").write_bytes(b"")
+
+    finished = run("ls", "local://data")
+
+    assert b"evil\\x1b[31m\\nname" in finished.stdout
+    assert 1 == len(finished.stdout.splitlines())
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_a_closed_stream_is_no_traceback(run: Run, file: Path, root: Path, tmp_path: Path, closed: str) -> None:
+    run("cp", "shard.bin", "local://data/x")
+    words = f"{sys.executable} -m storagekit cat local://data/x {closed}"
+    finished = subprocess.run(
+        ["sh", "-c", words], env={**os.environ, "STORAGEKIT_LOCAL_ROOT": str(root)}, capture_output=True, check=False
+    )
+
+    assert (2 if closed == ">&-" else 0) == finished.returncode
+    assert b"Traceback" not in finished.stderr

@@ -49,7 +49,7 @@ class TestBytesInDoubtAreNotKept:
         service.fails(interfere)
         with pytest.raises(IntegrityError) as caught:
             service.upload(DATA)
-        assert "goes on" not in str(caught.value)
+        assert "to go on" not in str(caught.value)
         service.heals()
 
         assert (len(DATA), DATA) == (service.upload(DATA).sent, service.content())
@@ -361,3 +361,12 @@ class TestDownloads:
         client.download_file("k", tmp_path / "link")
 
         assert (True, b"data") == ((tmp_path / "link").is_symlink(), (tmp_path / "there").read_bytes())
+
+    def test_a_private_file_stays_private(self, client: StorageClient, tmp_path: Path) -> None:
+        client.put_object("k", b"data")
+        target = tmp_path / "f"
+        target.touch(mode=0o600)
+
+        client.download_file("k", target)
+
+        assert 0o600 == target.stat().st_mode & 0o777

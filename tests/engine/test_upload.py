@@ -112,7 +112,7 @@ class TestResume:
         service.fails(lambda c: fault(Code.SERVER) if c.operation == "put_part" and c.number in (2, 5, 6) else None)
         with pytest.raises(ServiceError) as caught:
             service.upload(DATA)
-        assert "goes on" in str(caught.value)
+        assert "run again to go on" in str(caught.value)
         service.heals()
 
         result = service.upload(DATA)

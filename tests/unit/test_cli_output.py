@@ -150,4 +150,4 @@ def test_an_unknown_length_is_said_so() -> None:
         with output.progress("x") as listener:
             listener(Progress(0, None, 0, 1, 1024))
 
-    assert "x: unknown length, 1 workers with parts of 1.0 KiB\n" == said(Output(), run)[1]
+    assert "x: unknown length, 1 worker with parts of 1.0 KiB\n" == said(Output(), run)[1]
