@@ -6,7 +6,7 @@ import hashlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from storagekit.testing.proxy import (
     Fault,
     FaultProxy,
     Stall,
+    Transaction,
     is_complete,
     is_create_upload,
     is_part,
@@ -102,6 +103,39 @@ def test_a_complete_that_fails_inside_a_200_is_tried_again(
 
     assert ("head", 2) == (result["proof"], proxy.count(is_complete()))
     assert sha256(file) == behind.sha256(KEY)
+
+
+class Meanwhile:
+    """Lets the server answer, and before the client hears of it, does something else."""
+
+    def __init__(self, do: Callable[[], object]) -> None:
+        self._do = do
+
+    def apply(self, transaction: Transaction) -> None:
+        transaction.forward_request()
+        self._do()
+        transaction.relay_answer()
+
+
+def test_whoever_is_overtaken_before_the_answer_says_superseded(
+    proxy: FaultProxy, behind: S3Target, send: Sender, file: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.bin"
+    other.write_bytes(os.urandom(3 * PART))
+    results: list[dict[str, object]] = []
+
+    def other_writer() -> None:
+        proxy.faults = []
+        results.append(send.run("cp", str(other), behind.uri(KEY), *OPTIONS).result)
+
+    proxy.faults = [Fault(is_complete(), Meanwhile(other_writer))]
+
+    overtaken = send.run("cp", str(file), behind.uri(KEY), *OPTIONS).result
+
+    assert ("superseded", "head") == (overtaken["proof"], results[0]["proof"])
+    assert str(results[0]["etag"]) in overtaken["superseded_by"]
+    assert sha256(other) == behind.sha256(KEY)
+    assert behind.left_over() == []
 
 
 def test_storms_cuts_and_lost_answers_are_ridden_out(

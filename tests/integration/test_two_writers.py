@@ -60,5 +60,5 @@ def test_of_two_sources_one_is_there_whole_and_the_other_says_so(target: Target,
             superseded += loser_knows
             replaced += not loser_knows and any(result["replaced"] for result in results)
     # A loser that had returned before the other's complete cannot know; then the winner's result says what it replaced.
-    print(f"{target.name}: {ROUNDS} rounds, {superseded} times the loser says superseded, else {replaced} times the winner")
+    print(f"{target.name}: {ROUNDS} rounds, {superseded} times the loser says so, else {replaced} times the winner")
     assert superseded + replaced > ROUNDS // 2
