@@ -27,7 +27,7 @@ class Harness:
     created. ``make_driver`` returns a second instance that reaches the same data. The rest is what backends may
     legitimately differ in and ``Limits`` does not say:
 
-    ``abort_stops_parts``: a part in flight during an abort fails; else it is acknowledged and dropped.
+    ``abort_stops_parts``: a part in flight during an abort fails; else (Swift) it may be acknowledged, and is dropped.
     ``forgets_completed``: a completed upload is gone for every call; else (Swift) its parts, which are the object's own
     segments, are still listed.
     ``one_or_the_other``: of an abort and a complete at the same moment one happens; else (Swift) both may, which leaves

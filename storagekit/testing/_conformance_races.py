@@ -188,7 +188,7 @@ class RaceTests:
 
         def send() -> Part | Code:
             call = partial(harness.send, upload, 1, pattern(harness.part), step=500, hook=gate)
-            return failure(harness.driver, call).code if harness.abort_stops_parts else call()
+            return failure(harness.driver, call).code if harness.abort_stops_parts else harness.attempt(call)
 
         with ThreadPoolExecutor(1) as pool:
             sending = pool.submit(send)
