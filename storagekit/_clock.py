@@ -12,6 +12,9 @@ import time
 
 from storagekit.errors import TransferCancelled
 
+LAST_WORDS_S = 1.5
+"""How long what was told to stop is waited for: Ctrl-C returns within 2 s."""
+
 _SLICE_S = 0.2  # how soon a sleeper sees that its parent was set
 
 

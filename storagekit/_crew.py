@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
-from storagekit._clock import Cancel
+from storagekit._clock import LAST_WORDS_S, Cancel
 from storagekit._plan import Span
 from storagekit.errors import ServiceError
 
@@ -20,7 +20,6 @@ _GIVE_UP_AFTER = 4
 """Failed parts in a row after which the service is taken to be down. A single part that fails for good does not stop
 the others: what they move need not be moved by the next run."""
 
-_LAST_WORDS_S = 1.5  # how long stopped workers are waited for: Ctrl-C returns within 2 s
 _LOOK_S = 0.1  # how often it is looked whether they were stopped
 
 
@@ -59,7 +58,7 @@ class Crew(Generic[T]):
 
         Not by Thread.join: interrupted, it takes a running thread for a finished one (CPython 3.10 and 3.11).
         """
-        patience = _LAST_WORDS_S
+        patience = LAST_WORDS_S
         with self._ended:
             while self._running and patience > 0:
                 if not self._ended.wait(_LOOK_S) and self._stop.is_set:

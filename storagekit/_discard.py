@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import threading
 
-from storagekit._clock import Cancel
+from storagekit._clock import LAST_WORDS_S, Cancel
 from storagekit._job import Job
 from storagekit._record import StoredRecord
 from storagekit.errors import StorageError
-
-_LAST_WORDS_S = 1.5
 
 
 def discard(
@@ -31,7 +29,7 @@ def discard(
         return
     thread = threading.Thread(target=_discard, args=(job, stored), kwargs={"completed": completed}, daemon=True)
     thread.start()
-    thread.join(_LAST_WORDS_S)
+    thread.join(LAST_WORDS_S)
 
 
 def _discard(job: Job, stored: StoredRecord, *, completed: bool) -> None:
@@ -40,5 +38,5 @@ def _discard(job: Job, stored: StoredRecord, *, completed: bool) -> None:
             job.store.with_cancel(Cancel()).abort(stored.record.upload)
         if stored.name:
             job.records.delete(stored)
-    except StorageError as error:
+    except (StorageError, OSError) as error:  # OSError: a local record that cannot be deleted
         job.log.note(f"upload {stored.record.upload_id} could not be cleaned up: {error}")

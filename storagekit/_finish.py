@@ -10,7 +10,7 @@ for a complete that failed inside a 200; so what counts is what HEAD then shows 
     acknowledged  another object                     done, superseded by another writer
     lost          our token, or the same source,     done (``head``, ``source``)
                   published since we began
-    lost          anything else                      try again; "upload gone" is judged in ``uploader.py``
+    lost          anything else                      try again; "upload gone" is judged in ``_run.py``
 
 (*) Where the last *initiated* upload wins (OBS) and another object came since we began, that is no lie: superseded.
 """

@@ -10,7 +10,6 @@ import pytest
 
 from storagekit.driver import Code
 from storagekit.drivers import local
-from storagekit.drivers.local import LocalDriver
 from storagekit.testing.conformance import BytesBody, DriverConformance, Harness, failure, pattern
 from storagekit.types import ObjectPage, Upload, WriteOptions
 
@@ -18,18 +17,6 @@ PLAIN = WriteOptions()
 OLD, NEW = WriteOptions("text/old", {"age": "old"}), WriteOptions("text/new", {"age": "new"})
 PART = 10_000
 KEY = "folder/key"
-
-
-@pytest.fixture
-def harness(tmp_path: Path) -> Harness:
-    driver = LocalDriver(tmp_path / "root")
-    driver.create_bucket("bucket")
-    return Harness(driver, "bucket", lambda: LocalDriver(tmp_path / "root"))
-
-
-@pytest.fixture
-def home(harness: Harness, tmp_path: Path) -> Path:
-    return tmp_path / "root" / harness.bucket
 
 
 class TestLocal(DriverConformance):

@@ -30,18 +30,6 @@ PART = 10_000
 KEY = "folder/key"
 
 
-@pytest.fixture
-def harness(tmp_path: Path) -> Harness:
-    driver = LocalDriver(tmp_path / "root")
-    driver.create_bucket("bucket")
-    return Harness(driver, "bucket", lambda: LocalDriver(tmp_path / "root"))
-
-
-@pytest.fixture
-def home(harness: Harness, tmp_path: Path) -> Path:
-    return tmp_path / "root" / harness.bucket
-
-
 def tree(home: Path) -> set[str]:
     """Return the paths of all there is below the bucket, our own things too."""
     return {str(path.relative_to(home)) for path in home.rglob("*")}
