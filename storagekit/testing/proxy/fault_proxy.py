@@ -8,20 +8,19 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import final
 
 from storagekit.testing.proxy.actions import Forward
 from storagekit.testing.proxy.faults import Fault
 from storagekit.testing.proxy.framing import Head, parse_head
 from storagekit.testing.proxy.link import Link
-from storagekit.testing.proxy.listener import HOST, Listener
+from storagekit.testing.proxy.listener import Listener, Listening
 from storagekit.testing.proxy.request import Predicate, Request
 from storagekit.testing.proxy.transaction import Exchange, HungUpError, Transaction
 
 
 @final
-class FaultProxy:
+class FaultProxy(Listening):
     """An HTTP proxy in front of a real S3 server; a context manager, or ``start`` and ``close``.
 
     ``faults`` is an ordinary list, looked at once per request: change or replace it while the proxy runs.
@@ -36,47 +35,14 @@ class FaultProxy:
         *,
         on_request: Callable[[Request], object] | None = None,
     ) -> None:
+        super().__init__()
         self.faults = list(faults)
         self.on_request = on_request
         self._upstream = _address(upstream_endpoint)
-        self._port = 0
-        self._listener: Listener | None = None
         self._lock = threading.Lock()
         self._transactions: list[Transaction] = []
         self._requests = 0
         self._connections = 0
-
-    def __enter__(self) -> FaultProxy:
-        return self.start()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
-
-    def start(self) -> FaultProxy:
-        """Listen and serve in background threads."""
-        self._listener = Listener(self._port, self._serve)
-        self._port = self._listener.port
-        return self
-
-    def close(self) -> None:
-        """Stop listening, cut what is connected, wait for the threads. The log stays."""
-        if self._listener is not None:
-            self._listener.close()
-
-    @property
-    def host(self) -> str:
-        """Address listened on."""
-        return HOST
-
-    @property
-    def port(self) -> int:
-        """Port listened on."""
-        return self._port
-
-    @property
-    def endpoint(self) -> str:
-        """What to give the client instead of the server's endpoint."""
-        return f"http://{self.host}:{self.port}"
 
     @property
     def exchanges(self) -> list[Exchange]:

@@ -6,10 +6,16 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable
+from types import TracebackType
+from typing import TypeVar
+
+from typing_extensions import Self
 
 from storagekit.testing.proxy.wire import shut
 
 HOST = "127.0.0.1"
+
+P = TypeVar("P", bound="Listening")
 
 
 class Listener:
@@ -78,3 +84,46 @@ class Listener:
             sock.close()
             with self._lock:
                 self._threads.discard(threading.current_thread())
+
+
+class Listening:
+    """What both proxies are: something that listens on loopback while it is entered, or from ``start`` to ``close``."""
+
+    def __init__(self) -> None:
+        self._port = 0
+        self._listener: Listener | None = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def start(self) -> Self:
+        """Listen and serve in background threads."""
+        self._listener = Listener(self._port, self._serve)
+        self._port = self._listener.port
+        return self
+
+    def close(self) -> None:
+        """Stop listening, cut what is connected, wait for the threads."""
+        if self._listener is not None:
+            self._listener.close()
+
+    @property
+    def host(self) -> str:
+        """Address listened on."""
+        return HOST
+
+    @property
+    def port(self) -> int:
+        """Port listened on."""
+        return self._port
+
+    @property
+    def endpoint(self) -> str:
+        """The address as an http URL: what to give the client instead of the server's."""
+        return f"http://{self.host}:{self.port}"
+
+    def _serve(self, sock: socket.socket, listener: Listener) -> None:
+        raise NotImplementedError

@@ -6,10 +6,9 @@ import contextlib
 import socket
 import threading
 from dataclasses import dataclass
-from types import TracebackType
 from typing import final
 
-from storagekit.testing.proxy.listener import HOST, Listener
+from storagekit.testing.proxy.listener import Listener, Listening
 from storagekit.testing.proxy.wire import BLOCK, reset_on_close, shut
 
 
@@ -116,7 +115,7 @@ class _Pump:
 
 
 @final
-class TCPProxy:
+class TCPProxy(Listening):
     """Passes bytes to ``host:port`` and back; a context manager, or ``start`` and ``close``.
 
     ``up`` is the fault of the direction to the server, ``down`` that of the one to the client. Both may be assigned
@@ -125,45 +124,12 @@ class TCPProxy:
     """
 
     def __init__(self, host: str, port: int) -> None:
+        super().__init__()
         self._upstream = (host, port)
-        self._port = 0
         self._up = _Way(LinkFault())
         self._down = _Way(LinkFault())
         self._lock = threading.Lock()
         self._connections = 0
-        self._listener: Listener | None = None
-
-    def __enter__(self) -> TCPProxy:
-        return self.start()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
-
-    def start(self) -> TCPProxy:
-        """Listen and serve in background threads."""
-        self._listener = Listener(self._port, self._serve)
-        self._port = self._listener.port
-        return self
-
-    def close(self) -> None:
-        """Stop listening, cut what is connected, wait for the threads."""
-        if self._listener is not None:
-            self._listener.close()
-
-    @property
-    def host(self) -> str:
-        """Address listened on."""
-        return HOST
-
-    @property
-    def port(self) -> int:
-        """Port listened on."""
-        return self._port
-
-    @property
-    def endpoint(self) -> str:
-        """The address as an http URL."""
-        return f"http://{self.host}:{self.port}"
 
     @property
     def up(self) -> LinkFault:
