@@ -114,7 +114,7 @@ class StreamBody:
             self._reader = self._source.open_range(self._span.offset, self._span.length, self._cancel)
         count = self._reader.readinto(self._buffer[:wanted])
         if count == 0:
-            raise truncated(self._source, self._span.offset + self._offset)
+            raise truncated(self._source.identity.shown, self._span.offset + self._offset, self._source.size or 0)
         block = self._buffer[:count]
         self._hasher.update(block)
         self._offset += count
@@ -145,10 +145,10 @@ def _at_most(n: int) -> int:
     return BLOCK if n < 0 else min(n, BLOCK)
 
 
-def truncated(source: OpenSource, offset: int) -> SourceTruncatedError:
+def truncated(shown: str, offset: int, size: int) -> SourceTruncatedError:
     """Return the error for a source that ended at ``offset`` instead of at its size."""
     return SourceTruncatedError(
-        f"{source.identity.shown} ended after {offset:,} of {source.size:,} bytes",
+        f"{shown} ended after {offset:,} of {size:,} bytes",
         hint="Nothing was published; run again when the source is whole",
     )
 
@@ -166,7 +166,7 @@ def fill(source: OpenSource, span: Span, buffer: memoryview, hasher: Hasher, can
             cancel.check()
             count = reader.readinto(buffer[done : min(done + BLOCK // 4, span.length)])
             if count == 0:
-                raise truncated(source, span.offset + done)
+                raise truncated(source.identity.shown, span.offset + done, source.size or 0)
             hasher.update(buffer[done : done + count])
             done += count
     finally:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from storagekit._clock import LAST_WORDS_S, Cancel
-from storagekit._plan import Span
-from storagekit.errors import ServiceError
+from storagekit.errors import ServiceError, TransferCancelled
 
 T = TypeVar("T")
 
@@ -23,13 +22,25 @@ the others: what they move need not be moved by the next run."""
 _LOOK_S = 0.1  # how often it is looked whether they were stopped
 
 
-class Crew(Generic[T]):
-    """Runs ``work`` over ``spans`` with a number of threads. ``results`` are by part number."""
+class Numbered(Protocol):
+    """A piece of work: a part, by its number."""
 
-    def __init__(self, spans: Iterable[Span], work: Callable[[Span], T], stop: Cancel) -> None:
-        self._todo = iter(spans)
+    @property
+    def number(self) -> int:
+        """Number of the part."""
+
+
+N = TypeVar("N", bound=Numbered)
+
+
+class Crew(Generic[N, T]):
+    """Runs ``work`` over the parts in ``todo`` with a number of threads. ``results`` are by part number."""
+
+    def __init__(self, todo: Iterable[N], work: Callable[[N], T], stop: Cancel) -> None:
+        self._todo = iter(todo)
         self._work = work
         self._stop = stop
+        self._turn = threading.Lock()  # one at a time asks for work: with a feed that may take long
         self._lock = threading.Lock()
         self._ended = threading.Condition()
         self._running: set[int] = set()
@@ -37,17 +48,24 @@ class Crew(Generic[T]):
         self._failed_in_a_row = 0
         self.results: dict[int, T] = {}
 
-    def run(self, workers: int) -> None:
-        """Return when all spans are done; raise the first error. An interrupt stops the workers and passes."""
+    def run(self, workers: int, meanwhile: Callable[[], None] | None = None) -> None:
+        """Return when all parts are done; raise the first error. An interrupt stops the workers and passes.
+
+        ``meanwhile`` runs in the calling thread once the workers are there: it feeds them.
+        """
         try:
             for number in range(workers):
                 self._running.add(number)
                 name = f"storagekit-worker-{number}"
                 threading.Thread(target=self._run, args=(number,), name=name, daemon=True).start()
+            if meanwhile is not None:
+                meanwhile()
             self._wait()
-        except BaseException:
+        except BaseException as error:
             self._stop.set()
             self._wait()
+            if isinstance(error, TransferCancelled) and self._error is not None:
+                raise self._error from None  # that is what it was stopped for
             raise
         if self._error is not None:
             raise self._error
@@ -65,25 +83,25 @@ class Crew(Generic[T]):
                     patience -= _LOOK_S
 
     def _run(self, number: int) -> None:
-        while (span := self._next()) is not None:
+        while (part := self._next()) is not None:
             try:
-                result = self._work(span)
+                result = self._work(part)
             except BaseException as error:  # noqa: BLE001  # carried to the thread that called run
                 self._fail(error)
             else:
-                self._done(span, result)
+                self._done(part, result)
         with self._ended:
             self._running.discard(number)
             self._ended.notify_all()
 
-    def _next(self) -> Span | None:
-        with self._lock:
+    def _next(self) -> N | None:
+        with self._turn:
             return None if self._stop.is_set else next(self._todo, None)
 
-    def _done(self, span: Span, result: T) -> None:
+    def _done(self, part: N, result: T) -> None:
         with self._lock:
             self._failed_in_a_row = 0
-            self.results[span.number] = result
+            self.results[part.number] = result
 
     def _fail(self, error: BaseException) -> None:
         with self._lock:

@@ -37,6 +37,6 @@ def _discard(job: Job, stored: StoredRecord, *, completed: bool) -> None:
         if not completed:
             job.store.with_cancel(Cancel()).abort(stored.record.upload)
         if stored.name:
-            job.records.delete(stored)
+            job.tidying.delete(stored)
     except (StorageError, OSError) as error:  # OSError: a local record that cannot be deleted
         job.log.note(f"upload {stored.record.upload_id} could not be cleaned up: {error}")

@@ -23,49 +23,73 @@ from dataclasses import replace
 from storagekit import _metadata
 from storagekit._discard import discard
 from storagekit._guard import classify
-from storagekit._job import Job, Published, Session
+from storagekit._intent import clear
+from storagekit._job import Job, Published, Sent, Session
 from storagekit._record import Record, StoredRecord
-from storagekit._resume import ABANDONED, IDLE, differing, overtaken, proof, quiet_for
+from storagekit._resume import ABANDONED, IDLE, differing, is_made_by, overtaken, proof, quiet_for
 from storagekit._retry import RETRYABLE
 from storagekit._start import look, published
 from storagekit.driver import Code, DriverError, Failure
-from storagekit.errors import IntegrityError, PermissionDeniedError, StorageError, UploadGoneError
+from storagekit.errors import (
+    ConflictError,
+    Context,
+    IntegrityError,
+    PermissionDeniedError,
+    StorageError,
+    UploadGoneError,
+)
 from storagekit.types import ObjectInfo, Part, PutResult
 
 
-def finish(job: Job, session: Session, parts: Mapping[int, Part]) -> Published:
-    """Publish the object made of ``parts``, which are all parts of the plan.
+def finish(job: Job, session: Session, sent: Sent) -> Published:
+    """Publish the object made of the parts that were ``sent``, which are all parts of the plan.
 
-    Raises SourceChangedError, IntegrityError (somebody else wrote into the upload), UploadGoneError, ServiceError.
+    Raises SourceChangedError, IntegrityError or ConflictError (somebody else wrote into the upload, or, with
+    ``overwrite`` off, to the key), UploadGoneError, ServiceError.
     """
     job.source.verify()
-    if session.resumed:
-        _check_listing(job, session, parts)
+    if session.resumed or not session.record.strong:
+        _check_listing(job, session, sent.parts)
     before = look(job)
-    done = published(job, session.record, before)
+    done = published(job, session.record, before, sent.size)
     if done is not None:
         return done  # another run of this source was quicker
-    chosen = [parts[span.number] for span in session.plan.spans()]
-    return _Completion(job, session, chosen, before).run()
+    require_absent(job, before)
+    return _Completion(job, session, sent, before).run()
+
+
+def require_absent(job: Job, at_key: ObjectInfo | None) -> None:
+    """Raise ConflictError where there is an object that the caller does not want to be overwritten."""
+    if at_key is not None and not job.overwrite:
+        raise ConflictError(
+            f"there is an object of {at_key.size:,} bytes at the key, and overwrite is off",
+            hint="Choose another key, or allow it to be overwritten",
+            context=Context(job.store.guard.backend, job.bucket, job.key, "upload", code=Code.PRECONDITION.value),
+        )
 
 
 def _check_listing(job: Job, session: Session, parts: Mapping[int, Part]) -> None:
+    """Complete nothing that this run did not see. What is kept of a weak identity is compared before it is used."""
     wrong = differing(parts, job.store.parts(session.record.upload))
-    if wrong:
-        raise IntegrityError(
-            f"somebody else wrote into this upload: the service lists other parts than were sent, "
-            f"{', '.join(map(str, wrong[:10]))}",
-            hint="The upload was discarded; run again to send everything afresh",
-        )
+    if not wrong:
+        return
+    what = (
+        "somebody else wrote into this upload: the service lists other parts than were sent, "
+        f"{', '.join(map(str, wrong[:10]))}"
+    )
+    if session.record.strong:
+        raise IntegrityError(what, hint="The upload was discarded; run again to send everything afresh")
+    raise ConflictError(what, hint="Another stream is being sent to the same key; run again when it is done")
 
 
 class _Completion:
     """The tries of one complete. ``before`` is what lay at the key just before the first."""
 
-    def __init__(self, job: Job, session: Session, parts: list[Part], before: ObjectInfo | None) -> None:
+    def __init__(self, job: Job, session: Session, sent: Sent, before: ObjectInfo | None) -> None:
         self._job = job
         self._record = session.record
-        self._parts = parts
+        self._parts = [sent.parts[number] for number in sorted(sent.parts)]
+        self._size = sent.size
         self._before = before
         self._overtaken = before is not None and overtaken(session.record, before)
 
@@ -81,7 +105,7 @@ class _Completion:
             answer = driver.complete_upload(self._record.upload, self._parts)
         except Exception as error:
             if classify(driver.classify, error).code in RETRYABLE:
-                done = published(self._job, self._record, look(self._job))
+                done = published(self._job, self._record, look(self._job), self._size)
                 if done is not None:
                     return done
             raise
@@ -92,15 +116,15 @@ class _Completion:
             info = self._job.store.find(self._record.bucket, self._record.key)
         except PermissionDeniedError:
             return Published(answer.etag, "etag", answer.version)
-        how = proof(info, self._record, self._job.request.identity)
+        how = proof(info, self._record, self._job.identity, self._size)
         if info is not None and how is not None:
             return Published(info.etag, how, info.version)
         return self._other_object(info, answer)
 
     def _other_object(self, info: ObjectInfo | None, answer: PutResult) -> Published:
-        if info is not None and info.metadata.get(_metadata.TOKEN) == self._record.token:
+        if info is not None and is_made_by(info, self._record):
             raise IntegrityError(
-                f"the object has {info.size:,} bytes where {self._record.size:,} were sent",
+                f"the object has {info.size:,} bytes where {self._size:,} were sent",
                 hint="Delete it and upload again",
             )
         unchanged = info is None or (self._before is not None and info.etag == self._before.etag)
@@ -127,7 +151,9 @@ def clean_up(job: Job, own: StoredRecord | None, done: Published) -> Published:
         records = [stored for stored in job.records.load(job.bucket, job.key) if stored.name != (own and own.name)]
         at_key = look(job) if own is not None or records else None
         for stored in records:
-            _forget(job, stored, at_key)
+            if not stored.record.is_intent:
+                _forget(job, stored, at_key)
+        clear(job, records, at_key)
     except StorageError as error:
         job.log.note(f"the object is complete, but cleaning up after it failed: {error}")
         return done
@@ -135,7 +161,7 @@ def clean_up(job: Job, own: StoredRecord | None, done: Published) -> Published:
 
 
 def _forget(job: Job, stored: StoredRecord, at_key: ObjectInfo | None) -> None:
-    """Discard an upload that no live run can want any more.
+    """Discard an upload that no live run can want any more. A stream may be slow, so it has as long as other sources.
 
     The one that made the object is not aborted while the service still lists it: on Swift, where the complete may be
     under way, that would take the object's parts along.
@@ -146,10 +172,10 @@ def _forget(job: Job, stored: StoredRecord, at_key: ObjectInfo | None) -> None:
     except UploadGoneError:
         discard(job, stored)
         return
-    if at_key is not None and at_key.metadata.get(_metadata.TOKEN) == record.token:
+    if is_made_by(at_key, record):
         discard(job, stored, completed=True)
         return
-    same = record.identity == job.request.identity.digest
+    same = record.strong and record.identity == job.identity.digest
     quiet = quiet_for(stored, parts, at_key.modified if at_key else None)
     if quiet > (IDLE if same else ABANDONED):
         hours = quiet.total_seconds() / 3600
@@ -157,7 +183,7 @@ def _forget(job: Job, stored: StoredRecord, at_key: ObjectInfo | None) -> None:
 
 
 def _as_of_now(done: Published, record: Record, at_key: ObjectInfo | None) -> Published:
-    if at_key is None or done.proof != "head" or at_key.metadata.get(_metadata.TOKEN) == record.token:
+    if at_key is None or done.proof != "head" or is_made_by(at_key, record):
         return done
     if at_key.metadata.get(_metadata.SOURCE) == record.identity:
         return done

@@ -6,15 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from storagekit import _metadata
+from storagekit._alive import Alive
 from storagekit._clock import Cancel, Clock
-from storagekit._plan import Plan
+from storagekit._object_source import OpenObject
+from storagekit._plan import Plan, plan_parts, plan_stream
 from storagekit._record import Record, StoredRecord
 from storagekit._records import NoRecords, Records
 from storagekit._resume import Request
-from storagekit._source import OpenSource
+from storagekit._source import Access, Identity, OpenSource
 from storagekit._store import Store
-from storagekit._window import Window
-from storagekit.types import Part, Progress, WriteOptions
+from storagekit._window import Share
+from storagekit.types import Part, PartReceipt, Progress, WriteOptions
 
 
 @dataclass
@@ -38,10 +40,17 @@ class Log:
 
 @dataclass(frozen=True)
 class Job:
-    """One upload: what is to go where, and with what means. Never changes while it runs."""
+    """One upload: what is to go where, and with what means. Never changes while it runs.
+
+    ``tidying`` are the same records for what has to be deleted although the transfer was told to stop.
+    ``request.size`` is what the source or the caller says of the length; ``sha256`` what the caller promises.
+    ``copied`` is the source where it is an object of the same service, which can copy it by itself. ``readings`` is how
+    often a source that breaks off, and can only be read from its start, is read.
+    """
 
     store: Store
     records: Records
+    tidying: Records
     source: OpenSource
     bucket: str
     key: str
@@ -50,22 +59,43 @@ class Job:
     metadata: dict[str, str]
     part_size: int
     workers: int
-    window: Window
+    window: Share
     clock: Clock
     cancel: Cancel
     log: Log
+    alive: Alive
     listener: Callable[[Progress], None] | None = None
+    sha256: str | None = None
+    overwrite: bool = True
+    copied: OpenObject | None = None
+    readings: int = 5
+
+    @property
+    def identity(self) -> Identity:
+        """Which source this is."""
+        return self.request.identity
 
     @property
     def resumable(self) -> bool:
         """Whether a failure leaves something that a later run finds."""
         return not isinstance(self.records, NoRecords)
 
+    @property
+    def in_order(self) -> bool:
+        """Whether the source is read from its first byte to its last, instead of by ranges."""
+        return self.source.access is not Access.RANGES or self.sha256 is not None
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of a new upload. Raises ConfigurationError."""
+        if self.request.size is None:
+            return plan_stream(self.store.limits, self.part_size, self.window.budget)
+        return plan_parts(self.request.size, self.store.limits, self.part_size)
+
     def options(self, token: str) -> WriteOptions:
         """Return what the object is written with under ``token``."""
-        identity = self.request.identity
         return WriteOptions(
-            self.content_type, _metadata.stamp(self.metadata, token, identity.digest, self.source.mtime)
+            self.content_type, _metadata.stamp(self.metadata, token, self.identity.digest, self.source.mtime)
         )
 
 
@@ -94,6 +124,19 @@ class Session:
 
 
 @dataclass(frozen=True)
+class Sent:
+    """All parts of an upload, by number: sent now, or there already; and how many bytes they are."""
+
+    parts: dict[int, Part]
+    receipts: list[PartReceipt]
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return sum(part.size for part in self.parts.values())
+
+
+@dataclass(frozen=True)
 class Published:
     """The end of an upload: how the object was proven, and what else was learnt at the key."""
 
@@ -102,3 +145,4 @@ class Published:
     version: str | None = None
     superseded_by: str | None = None
     replaced: str | None = None
+    size: int | None = None

@@ -15,6 +15,7 @@ class Meter:
         self._lock = threading.Lock()
         self._start = start
         self._moved = 0
+        self._kept = start.kept
         self._listener = listener
         self.add(0)
 
@@ -22,7 +23,7 @@ class Meter:
     def now(self) -> Progress:
         """The state at this moment."""
         start = self._start
-        return Progress(start.done + self._moved, start.total, start.kept, start.workers, start.part_size)
+        return Progress(start.done + self._moved, start.total, self._kept, start.workers, start.part_size)
 
     def add(self, count: int) -> None:
         """Count ``count`` bytes, which may be negative, and tell the listener, one call at a time."""
@@ -30,3 +31,9 @@ class Meter:
             self._moved += count
             if self._listener is not None:
                 self._listener(self.now)
+
+    def keep(self, count: int) -> None:
+        """Count ``count`` bytes that turned out to be on the service already."""
+        with self._lock:
+            self._kept += count
+        self.add(count)

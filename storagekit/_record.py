@@ -4,6 +4,10 @@ It lies beside the data, at ``.storagekit/uploads/<sha256 of key>/<token>.json``
 machine that may write the object finds it; where the service refuses the record, in the local state directory.
 How far the upload is, is not in it: the service's part list is the truth about that. No secret and no query string
 is in it either.
+
+Before the service is asked for an upload, an *intent* is written: the same record without an upload id, but with the
+ids that the service listed for the key just before. It is deleted when the record is there. By it the next run finds
+the upload of a run that was killed in between (``_intent.py``).
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from typing import Any
 from storagekit._plan import Plan
 from storagekit.types import RESERVED_PREFIX, Upload, WriteOptions
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,9 @@ class Record:
 
     ``identity`` is the source's digest and ``source`` its name for people. ``content_type`` and ``stored``, the user
     metadata, are what the object will carry; ``metadata_digest`` is of the caller's part of it. ``previous_etag`` and
-    ``previous_token`` are those of the object then at the key, or None.
+    ``previous_token`` are those of the object then at the key, or None. ``strong`` tells whether equal ``identity``
+    means equal bytes; ``era`` and ``ceiling`` are the plan's, for a ``size`` that was not known. ``seen`` are the ids
+    of other uploads of the key, in an intent.
     """
 
     bucket: str
@@ -35,22 +41,35 @@ class Record:
     token: str
     identity: str
     source: str
-    size: int
+    size: int | None
     part_size: int
     content_type: str | None
     metadata_digest: str
     stored: dict[str, str]
     previous_etag: str | None
     previous_token: str | None = None
+    strong: bool = True
+    era: int = 0
+    ceiling: int = 0
+    seen: tuple[str, ...] = ()
+
+    def announced(self, seen: tuple[str, ...]) -> Record:
+        """Return the intent of this record, which has no upload id yet."""
+        return replace(self, seen=seen)
 
     def begun_as(self, upload_id: str) -> Record:
-        """Return the same record with the id that the service gave the upload."""
-        return replace(self, upload_id=upload_id)
+        """Return the record of the upload that an intent announced, with the id that the service gave it."""
+        return replace(self, upload_id=upload_id, seen=())
+
+    @property
+    def is_intent(self) -> bool:
+        """Whether this only announces an upload."""
+        return not self.upload_id
 
     @property
     def plan(self) -> Plan:
         """The parts, as they were planned when the upload was begun."""
-        return Plan(self.size, self.part_size)
+        return Plan(self.size, self.part_size, self.era, self.ceiling)
 
     @property
     def upload(self) -> Upload:
@@ -73,26 +92,26 @@ class StoredRecord:
     modified: datetime | None
 
 
-def parse(data: bytes) -> Record | None:
-    """Return the record, or None for what a newer version, or somebody else, wrote there."""
+def parse(data: bytes | str) -> Record | None:
+    """Return the record, or None for what another version, or somebody else, wrote there."""
     try:
         found: dict[str, Any] = json.loads(data)
         if found.pop("schema") != SCHEMA:
             return None
-        record = Record(**found)
+        record = Record(**{**found, "seen": tuple(found.get("seen", ()))})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return record if _is_sound(record) else None
 
 
 def _is_sound(record: Record) -> bool:
-    numbers = (record.size, record.part_size)
-    texts = (record.bucket, record.key, record.upload_id, record.token, record.identity, record.source)
+    numbers = (record.size or 0, record.part_size, record.era, record.ceiling)
+    texts = (record.bucket, record.key, record.upload_id, record.token, record.identity, record.source, *record.seen)
     optional = (record.content_type, record.previous_etag, record.previous_token)
     return (
-        all(type(number) is int for number in numbers)
-        and record.size >= 0
+        all(type(number) is int and number >= 0 for number in numbers)
         and record.part_size > 0
+        and type(record.strong) is bool
         and all(isinstance(text, str) for text in (*texts, record.metadata_digest))
         and all(text is None or isinstance(text, str) for text in optional)
         and isinstance(record.stored, dict)
@@ -107,4 +126,9 @@ def prefix_for(key: str) -> str:
 
 def name_for(record: Record) -> str:
     """Return where ``record`` lies."""
-    return f"{prefix_for(record.key)}{record.token}.json"
+    return f"{prefix_for(record.key)}{file_name(record)}"
+
+
+def file_name(record: Record) -> str:
+    """Return the last segment of where ``record`` lies."""
+    return f"{record.token}.intent.json" if record.is_intent else f"{record.token}.json"

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Protocol, TypeGuard
 
-from storagekit._record import Record, StoredRecord, name_for, parse, prefix_for
+from storagekit._record import Record, StoredRecord, file_name, name_for, parse, prefix_for
 from storagekit._store import Store
 from storagekit.errors import (
     ConfigurationError,
@@ -32,7 +32,7 @@ class Records(Protocol):
     """The records of one bucket."""
 
     def load(self, bucket: str, key: str) -> list[StoredRecord]:
-        """Return all records of ``key``, oldest first."""
+        """Return all records and intents of ``key``, oldest first."""
 
     def save(self, record: Record) -> StoredRecord:
         """Write a record."""
@@ -96,7 +96,7 @@ class LocalRecords:
 
     def save(self, record: Record) -> StoredRecord:
         """Write the record through a temporary name, readable by this user only."""
-        path = self._home(record.bucket, record.key) / f"{record.token}.json"
+        path = self._home(record.bucket, record.key) / file_name(record)
         try:
             _write_private(path, record.to_json())
         except OSError as error:
@@ -128,6 +128,7 @@ class AutoRecords:
     local: Records
     note: Callable[[str], None]
     refusal: str | None = None
+    told: bool = False
 
     def load(self, bucket: str, key: str) -> list[StoredRecord]:
         """Return the records of both places; a bucket that may not be listed has none that we could use."""
@@ -149,7 +150,9 @@ class AutoRecords:
                 raise  # would fail for the data as well
             except (PermissionDeniedError, RequestRefusedError) as error:
                 self.refusal = error.message
-        self.note(f"the service refused the upload record ({self.refusal}): resumable from this machine only")
+        if not self.told:
+            self.told = True
+            self.note(f"the service refused the upload record ({self.refusal}): resumable from this machine only")
         return self.local.save(record)
 
     def delete(self, stored: StoredRecord) -> None:

@@ -6,7 +6,8 @@ judge the answer).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +15,7 @@ from storagekit import _metadata
 from storagekit._plan import Plan
 from storagekit._record import Record, StoredRecord
 from storagekit._source import Identity
-from storagekit.types import ObjectInfo, Part
+from storagekit.types import Checksum, ObjectInfo, Part, PendingUpload
 
 ABANDONED = timedelta(hours=24)
 """An upload of another source that got no part for so long is nobody's live upload."""
@@ -25,18 +26,33 @@ IDLE = timedelta(minutes=15)
 To abort it would be quicker, but an abort at the very moment of its complete leaves an object without its parts on
 Swift (seen once in 40 pairs of processes: BrokenMPU)."""
 
+GRAIN = timedelta(seconds=1)
+"""Times of a listing may be cut to whole seconds."""
+
+ASKED_FOR = timedelta(seconds=10)
+"""An upload that was begun so long after an intent, or less, can be the one that was asked for."""
+
 
 @dataclass(frozen=True)
 class Request:
     """What the caller asks for, as far as it decides whether an earlier upload can be adopted.
 
-    ``content_type`` and ``metadata_digest`` are None where the caller said nothing: then the record's hold.
+    ``size`` is None where it is not known; ``content_type`` and ``metadata_digest`` are None where the caller said
+    nothing: then the record's hold.
     """
 
     identity: Identity
-    size: int
+    size: int | None
     content_type: str | None
     metadata_digest: str | None
+
+    @property
+    def promised_size(self) -> int | None:
+        """The size that an object must have to be taken for this source; None where nothing is known beforehand.
+
+        A weak identity promises nothing before all of its bytes have been read.
+        """
+        return self.size if self.identity.strong else None
 
 
 @dataclass(frozen=True)
@@ -50,11 +66,11 @@ class Candidate:
 def adoptable(record: Record, request: Request) -> bool:
     """Tell whether ``record`` is an upload of this very source, with nothing explicitly different.
 
-    A weak identity adopts nothing: equal digests would not mean equal bytes.
+    One of a weak identity is adopted as well: what is kept of it is compared with the source first (``_replay.py``).
     """
     return (
-        request.identity.strong
-        and record.identity == request.identity.digest
+        record.identity == request.identity.digest
+        and record.strong == request.identity.strong
         and record.size == request.size
         and request.content_type in (None, record.content_type)
         and request.metadata_digest in (None, record.metadata_digest)
@@ -71,13 +87,43 @@ def split(records: Sequence[StoredRecord], request: Request) -> tuple[list[Store
 def kept_parts(plan: Plan, listed: Mapping[int, Part]) -> dict[int, Part]:
     """Return the listed parts that the plan can use: its numbers, each of exactly its planned size.
 
-    Any other part (another tool's, or of another plan) is sent again, which replaces it, or left out of complete.
+    Any other part (another tool's, or of another plan) is sent again, which replaces it, or left out of complete. Of a
+    source of unknown length any part may be the last, so smaller ones are kept as well, to be compared.
     """
+    if plan.size is None:
+        return {number: part for number, part in listed.items() if number >= 1 and part.size <= plan.full(number)}
     return {
         number: part
         for number, part in listed.items()
         if 1 <= number <= plan.count and part.size == plan.span(number).length
     }
+
+
+def unbroken(plan: Plan, listed: Mapping[int, Part]) -> int:
+    """Return how many parts, from the first on, are there without a gap and full: where a stream can go on."""
+    count = 0
+    while (part := listed.get(count + 1)) is not None and part.size == plan.full(count + 1):
+        count += 1
+    return count
+
+
+def same_bytes(part: Part, md5: str, other: Checksum) -> bool:
+    """Tell whether a listed part has the bytes of which these are the digests.
+
+    Its etag is compared with their MD5; where an etag cannot be one (``local``), the checksum that the service lists.
+    """
+    if _looks_like_md5(part.etag):
+        return part.etag == md5
+    return part.checksum == other
+
+
+def is_opaque(part: Part, md5: str) -> bool:
+    """Tell from a part that was just sent whether etags say nothing here: they look like an MD5 and are none (KMS)."""
+    return _looks_like_md5(part.etag) and part.etag != md5
+
+
+def _looks_like_md5(etag: str) -> bool:
+    return re.fullmatch("[0-9a-f]{32}", etag) is not None
 
 
 def choose(candidates: Sequence[Candidate]) -> Candidate | None:
@@ -92,18 +138,24 @@ def _usable_bytes(candidate: Candidate) -> int:
     return sum(part.size for part in kept_parts(candidate.stored.record.plan, candidate.parts).values())
 
 
-def proof(info: ObjectInfo | None, record: Record, identity: Identity) -> str | None:
-    """Judge by what lies at the key whether the upload of ``record`` is done.
+def is_made_by(info: ObjectInfo | None, record: Record) -> bool:
+    """Tell whether the object at the key is the one that the upload of ``record`` made."""
+    return info is not None and info.metadata.get(_metadata.TOKEN) == record.token
+
+
+def proof(info: ObjectInfo | None, record: Record, identity: Identity, size: int | None) -> str | None:
+    """Judge by what lies at the key whether the upload of ``record``, of ``size`` bytes, is done.
 
     ``head``: our own complete landed, whatever its answer was. ``source``: another run of the same source published
-    it since this upload was begun, with the same type and metadata. None: it is not done.
+    it since this upload was begun, with the same type and metadata. None: it is not done. ``size`` is None where it
+    is not known: then only a strong identity can be done already.
     """
-    if info is None or info.size != record.size:
+    if info is None or (size is None and not identity.strong) or size not in (None, info.size):
         return None
-    token = info.metadata.get(_metadata.TOKEN)
-    if token == record.token:
+    if is_made_by(info, record):
         return "head"
     same = identity.strong and info.metadata.get(_metadata.SOURCE) == identity.digest
+    token = info.metadata.get(_metadata.TOKEN)
     return "source" if same and token != record.previous_token and _described_alike(info, record) else None
 
 
@@ -113,6 +165,27 @@ def _described_alike(info: ObjectInfo, record: Record) -> bool:
         info.content_type in (None, record.content_type or info.content_type)
         and ours.items() <= {**info.metadata}.items()
     )
+
+
+def orphan(intent: StoredRecord, pending: Sequence[PendingUpload], recorded: Collection[str]) -> PendingUpload | None:
+    """Return the upload that a run was killed over between asking for it and recording it, if it can be told.
+
+    It was not there when the intent was written, nobody recorded it, and it was begun within ``ASKED_FOR`` of the
+    intent, by the service's clock. Where two are like that, none is touched: one of them is another tool's.
+    """
+    when, record = intent.modified, intent.record
+    if when is None:
+        return None
+    found = [
+        upload
+        for upload in pending
+        if upload.key == record.key
+        and upload.id not in record.seen
+        and upload.id not in recorded
+        and upload.initiated is not None
+        and -GRAIN <= upload.initiated - when <= ASKED_FOR
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def overtaken(record: Record, now_at_key: ObjectInfo | None) -> bool:

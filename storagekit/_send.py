@@ -1,7 +1,8 @@
-"""Send the missing parts with several workers.
+"""Send the missing parts of a source that serves ranges, with several workers.
 
 Each worker (``_crew.py``) takes the next span, waits for a slot of the memory window, reads the part from the source
-into it, hashing as it passes, sends it, and only then gives the slot back. While one reads, the others send.
+into it, hashing as it passes, sends it, and only then gives the slot back. While one reads, the others send. An object
+of the same service is not read at all: the service copies the range. A source that is read in order: ``_replay.py``.
 """
 
 from __future__ import annotations
@@ -10,36 +11,43 @@ from storagekit._body import BLOCK, MemoryBody, StreamBody, fill
 from storagekit._clock import Cancel
 from storagekit._crew import Crew
 from storagekit._hash import new_hasher
-from storagekit._job import Job, Session
+from storagekit._job import Job, Sent, Session
 from storagekit._meter import Meter
+from storagekit._object_source import OpenObject
 from storagekit._plan import Span, effective_workers
 from storagekit._store import Store
+from storagekit.errors import ConflictError, ObjectNotFoundError, SourceChangedError
 from storagekit.types import Checksum, Part, PartReceipt, Progress
 
+KEPT = "server"
+"""Proof of a part that an earlier run had sent, or that the service copied itself."""
 
-def send_parts(job: Job, session: Session) -> tuple[dict[int, Part], list[PartReceipt]]:
-    """Send every part of the plan that is not kept. Return all parts by number, and their receipts.
+
+def send_parts(job: Job, session: Session) -> Sent:
+    """Send every part of the plan that is not kept.
 
     Raises the first error of any part, after the other workers have stopped.
     """
-    missing = [span for span in session.plan.spans() if span.number not in session.kept]
-    allowed = 1 if job.source.sequential else job.workers
-    workers = min(effective_workers(allowed, job.window.budget, session.plan.part_size), max(1, len(missing)))
-    start = Progress(session.kept_bytes, session.plan.size, session.kept_bytes, workers, session.plan.part_size)
+    plan = session.plan
+    missing = [span for span in plan.spans() if span.number not in session.kept]
+    allowed = job.workers if job.copied else effective_workers(job.workers, job.window.budget, plan.part_size)
+    workers = min(allowed, max(1, len(missing)))
+    start = Progress(session.kept_bytes, plan.size, session.kept_bytes, workers, plan.part_size)
     stop = Cancel(job.cancel)
-    sender = _Sender(job, session, Meter(start, job.listener), stop)
+    sender = PartSender(job, session, Meter(start, job.listener), stop)
     crew = Crew(missing, sender.send, stop)
     crew.run(workers)
-    receipts = [PartReceipt(part.number, part.size, part.etag, "server") for part in session.kept.values()]
-    receipts += sender.receipts
-    return {**session.kept, **crew.results}, sorted(receipts, key=lambda receipt: receipt.number)
+    kept = [PartReceipt(part.number, part.size, part.etag, KEPT) for part in session.kept.values()]
+    receipts = sorted([*kept, *sender.receipts], key=lambda receipt: receipt.number)
+    return Sent({**session.kept, **crew.results}, receipts)
 
 
-class _Sender:
-    """Reads and sends one part; used by all workers of one upload."""
+class PartSender:
+    """Reads and sends one part; used by all workers of one upload. ``receipts`` are of the parts sent so far."""
 
     def __init__(self, job: Job, session: Session, meter: Meter, stop: Cancel) -> None:
         self._source = job.source
+        self._copied = job.copied
         self._window = job.window
         self._upload = session.record.upload
         self._store: Store = job.store.with_cancel(stop)
@@ -51,18 +59,43 @@ class _Sender:
 
     def send(self, span: Span) -> Part:
         """Send one part, verified by the service or by comparison with what it answers."""
+        if self._copied is not None:
+            return self._acknowledged(self._copy(span, self._copied), KEPT)
         streamed = span.length > self._window.budget
         with self._window.slot(min(span.length, BLOCK) if streamed else span.length, self._stop) as buffer:
             part, seen = (self._stream if streamed else self._buffered)(span, buffer)
+        return self._acknowledged(part, _proof(seen))
+
+    def send_view(self, number: int, view: memoryview) -> Part:
+        """Send a part that is in memory."""
+        hasher = new_hasher(self._algorithm)
+        hasher.update(view)
+        seen = hasher.checksum()
+        part = self._put(number, MemoryBody(view, seen, self._meter, self._stop))
+        return self._acknowledged(part, _proof(seen))
+
+    def _acknowledged(self, part: Part, proof: str) -> Part:
         self._log.sent(part.size)
-        self.receipts.append(PartReceipt(part.number, part.size, part.etag, f"{seen.algorithm}:{seen.value}"))
+        self.receipts.append(PartReceipt(part.number, part.size, part.etag, proof))
+        return part
+
+    def _copy(self, span: Span, source: OpenObject) -> Part:
+        try:
+            part = self._store.copy_part(
+                self._upload, span.number, source.bucket, source.key, span.offset, span.length, source.etag
+            )
+        except (ConflictError, ObjectNotFoundError) as error:
+            raise SourceChangedError(
+                f"{source.identity.shown} changed while it was copied", hint="Run again to copy the new version"
+            ) from error
+        self._meter.add(span.length)
         return part
 
     def _buffered(self, span: Span, buffer: memoryview) -> tuple[Part, Checksum]:
         hasher = new_hasher(self._algorithm)
         fill(self._source, span, buffer, hasher, self._stop)
         seen = hasher.checksum()
-        return self._put(span, MemoryBody(buffer, seen, self._meter, self._stop)), seen
+        return self._put(span.number, MemoryBody(buffer, seen, self._meter, self._stop)), seen
 
     def _stream(self, span: Span, buffer: memoryview) -> tuple[Part, Checksum]:
         """Send a part that memory cannot hold, and compare.
@@ -72,20 +105,24 @@ class _Sender:
         """
         body = StreamBody(self._source, span, buffer, self._algorithm, self._meter, self._stop)
         try:
-            part = self._put(span, body)
+            part = self._put(span.number, body)
             if not agrees(part, body.seen):
                 body.look_ahead()
-                part = self._put(span, body)
+                part = self._put(span.number, body)
             return part, body.seen
         finally:
             body.close()
 
-    def _put(self, span: Span, body: MemoryBody | StreamBody) -> Part:
+    def _put(self, number: int, body: MemoryBody | StreamBody) -> Part:
         try:
-            return self._store.put_part(self._upload, span.number, body)
+            return self._store.put_part(self._upload, number, body)
         except BaseException:
             body.rewind()  # progress takes its bytes back
             raise
+
+
+def _proof(seen: Checksum) -> str:
+    return f"{seen.algorithm}:{seen.value}"
 
 
 def agrees(part: Part, seen: Checksum) -> bool:

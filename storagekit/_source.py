@@ -7,7 +7,12 @@ An identity is strong when equal digests mean equal bytes, as far as the source 
     file    size, mtime in seconds, SHA-256 of the first and the last 64 KiB; not its path
     http    URL without query, fragment and user info, length, strong ETag (or an old enough Last-Modified)
 
-Only a strong identity is resumed by filling gaps. HTTP lives in ``_http.py``.
+    object  backend, bucket, key, ETag, size
+    stream  what the caller gives as ``source_id``, or the SHA-256 that it promises
+
+Only a strong identity of a source that serves ranges is resumed by filling gaps; anything else by reading it from its
+start again and comparing (``_replay.py``). HTTP lives in ``_http.py``, objects in ``_object_source.py``, iterators
+and file-like objects in ``_stream_source.py``.
 """
 
 from __future__ import annotations
@@ -15,9 +20,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
@@ -42,9 +47,23 @@ def strong_identity(shown: str, **facts: str | int) -> Identity:
     return Identity(hashlib.sha256(text.encode()).hexdigest(), shown, strong=True)
 
 
-def weak_identity(shown: str) -> Identity:
-    """Return an identity that equals no other, for a source that cannot say whether it changed."""
-    return Identity(secrets.token_hex(32), shown, strong=False)
+def weak_identity(shown: str, **facts: str | int) -> Identity:
+    """Return the identity of a source that cannot say whether it changed.
+
+    Equal ``facts`` give equal digests, so that a later run finds the upload; what it keeps of it, it compares first.
+    """
+    return replace(strong_identity(shown, **facts), strong=False)
+
+
+class Access(Enum):
+    """How the bytes of an opened source can be had."""
+
+    RANGES = "ranges"
+    """Any range, any number of times, from any thread."""
+    RESTART = "restart"
+    """From the first byte to the last only, but again and again."""
+    ONCE = "once"
+    """From the first byte to the last, once."""
 
 
 class RangeReader(Protocol):
@@ -65,8 +84,8 @@ class OpenSource(Protocol):
         """Base name, for a target that ends in a slash."""
 
     @property
-    def size(self) -> int:
-        """Length in bytes."""
+    def size(self) -> int | None:
+        """Length in bytes; None where it is known only at the end."""
 
     @property
     def identity(self) -> Identity:
@@ -81,13 +100,19 @@ class OpenSource(Protocol):
         """When the source was changed last, in seconds since 1970 UTC, if it says so."""
 
     @property
-    def sequential(self) -> bool:
-        """Whether ranges must be opened one after the other, from the first byte to the last."""
+    def access(self) -> Access:
+        """How the bytes can be had. Only with ``Access.RANGES`` is ``size`` never None."""
 
-    def open_range(self, offset: int, length: int, cancel: Cancel) -> RangeReader:
-        """Start to read ``length`` bytes from ``offset``; any number of ranges at once, from any thread.
+    @property
+    def ends_itself(self) -> bool:
+        """Whether the end of the bytes can be told from a broken connection; else the caller must state the size."""
 
-        ``cancel`` ends waits and retries of this range.
+    def open_range(self, offset: int, length: int | None, cancel: Cancel) -> RangeReader:
+        """Start to read ``length`` bytes from ``offset``; with ``Access.RANGES`` any number at once, from any thread.
+
+        Other sources are only asked for all bytes from the first (0, None), by one thread. With ``Access.RESTART``
+        asking again begins again, with the same version (SourceChangedError otherwise), and a reader raises
+        ServiceError where the bytes break off. ``cancel`` ends waits and retries of this range.
         """
 
     def check(self) -> None:
@@ -132,14 +157,15 @@ class _OpenBytes:
     identity: Identity
     content_type: str | None = None
     mtime: float | None = None
-    sequential: bool = False
+    access: Access = Access.RANGES
+    ends_itself: bool = True
 
     @property
     def size(self) -> int:
         return len(self.data)
 
-    def open_range(self, offset: int, length: int, cancel: Cancel) -> RangeReader:
-        return _ViewReader(self.data[offset : offset + length])
+    def open_range(self, offset: int, length: int | None, cancel: Cancel) -> RangeReader:
+        return _ViewReader(self.data[offset : None if length is None else offset + length])
 
     def check(self) -> None:
         """Hashing all bytes after every part is not free: ``verify`` does it once."""
@@ -195,7 +221,8 @@ class FileSource:
 
 class _OpenFile:
     content_type: str | None = None
-    sequential = False
+    access = Access.RANGES
+    ends_itself = True
 
     def __init__(self, file: int, path: Path, facts: os.stat_result) -> None:
         self._file = file
@@ -212,8 +239,8 @@ class _OpenFile:
         digest.update(os.pread(self._file, _EDGE, max(0, self.size - _EDGE)))
         return digest.hexdigest()
 
-    def open_range(self, offset: int, length: int, cancel: Cancel) -> RangeReader:
-        return _FileReader(self._file, offset, length)
+    def open_range(self, offset: int, length: int | None, cancel: Cancel) -> RangeReader:
+        return _FileReader(self._file, offset, self.size - offset if length is None else length)
 
     def check(self) -> None:
         self.verify()

@@ -7,15 +7,16 @@ which of those uploads it still knows, and create a new one where none can be go
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from storagekit import _metadata
 from storagekit._discard import discard
+from storagekit._intent import announce, forget
 from storagekit._job import Job, Published, Session
-from storagekit._plan import plan_parts
 from storagekit._record import Record, StoredRecord
-from storagekit._resume import Candidate, choose, kept_parts, overtaken, proof, split
-from storagekit.errors import PermissionDeniedError, UploadGoneError
-from storagekit.types import ObjectInfo
+from storagekit._resume import Candidate, choose, is_made_by, kept_parts, overtaken, proof, split
+from storagekit.errors import PermissionDeniedError, ServiceError, StorageError, UploadGoneError
+from storagekit.types import ObjectInfo, Upload
 
 
 def begin(job: Job) -> Session | Published | None:
@@ -23,16 +24,18 @@ def begin(job: Job) -> Session | Published | None:
 
     None: nothing was begun for this source; the caller decides between a put and ``create``.
     """
-    mine, others = split(job.records.load(job.bucket, job.key), job.request)
+    records = [stored for stored in job.records.load(job.bucket, job.key) if not stored.record.is_intent]
+    mine, others = split(records, job.request)
     for other in others:
         job.log.note(f"an unfinished upload of another source or version ({other.record.source}) was left alone")
+    mine = [stored for stored in mine if stored.record.strong or not job.alive.is_held(stored.record.token)]
     live, gone = _ask_for(job, mine)
     at_key = look(job) if mine else None
     chosen = choose(live)
     if chosen is not None:
         return _adopt(job, chosen, at_key)
     for stored in gone:
-        found = published(job, stored.record, at_key)
+        found = published(job, stored.record, at_key, job.request.promised_size)
         if found is not None:
             return found
     for stored in gone:
@@ -42,34 +45,45 @@ def begin(job: Job) -> Session | Published | None:
 
 def create(job: Job) -> Session:
     """Create an upload on the service and record it; without a record it would be lost, so it is aborted then."""
-    record = _new_record(job, look(job))
-    driver, options = job.store.driver, record.upload.options
-    upload = job.store.call(
-        "create_upload",
-        lambda: driver.create_upload(job.bucket, job.key, options, record.part_size),
-        job.bucket,
-        job.key,
-    )
-    record = record.begun_as(upload.id)
+    record = new_record(job, look(job))
+    job.alive.hold(record.token)
+    intent = announce(job, record)
+    record = record.begun_as(_ask_to_create(job, record, intent).id)
     try:
         stored = job.records.save(record)
     except BaseException as error:
-        discard(job, StoredRecord(record, "", None), hurry=not isinstance(error, Exception))
+        orphan = StoredRecord(record, intent.name if intent else "", None)
+        discard(job, orphan, hurry=not isinstance(error, Exception))
         raise
+    forget(job, intent)
     return Session(stored, {}, resumed=False)
 
 
-def _new_record(job: Job, at_key: ObjectInfo | None) -> Record:
-    identity = job.request.identity
-    plan = plan_parts(job.source.size, job.store.limits, job.part_size)
+def _ask_to_create(job: Job, record: Record, intent: StoredRecord | None) -> Upload:
+    """Create the upload. Where it may exist although no answer came, the intent stays: by it, it will be found."""
+    create_upload = partial(
+        job.store.driver.create_upload, job.bucket, job.key, record.upload.options, record.part_size
+    )
+    try:
+        return job.store.call("create_upload", create_upload, job.bucket, job.key)
+    except ServiceError:
+        raise
+    except StorageError:
+        forget(job, intent)
+        raise
+
+
+def new_record(job: Job, at_key: ObjectInfo | None) -> Record:
+    """Return the record of a new upload of the job, which has no upload id yet. ``at_key`` is what lies at its key."""
+    plan = job.plan
     token = job.clock.token()
     return Record(
         bucket=job.bucket,
         key=job.key,
         upload_id="",
         token=token,
-        identity=identity.digest,
-        source=identity.shown,
+        identity=job.identity.digest,
+        source=job.identity.shown,
         size=plan.size,
         part_size=plan.part_size,
         content_type=job.content_type,
@@ -77,6 +91,9 @@ def _new_record(job: Job, at_key: ObjectInfo | None) -> Record:
         stored=dict(job.options(token).metadata),
         previous_etag=at_key.etag if at_key else None,
         previous_token=at_key.metadata.get(_metadata.TOKEN) if at_key else None,
+        strong=job.identity.strong,
+        era=plan.era,
+        ceiling=plan.ceiling,
     )
 
 
@@ -88,12 +105,12 @@ def look(job: Job) -> ObjectInfo | None:
         return None
 
 
-def published(job: Job, record: Record, at_key: ObjectInfo | None) -> Published | None:
-    """Return the end of an upload, if the object at the key shows that it is done."""
-    how = proof(at_key, record, job.request.identity)
+def published(job: Job, record: Record, at_key: ObjectInfo | None, size: int | None) -> Published | None:
+    """Return the end of an upload of ``size`` bytes, if the object at the key shows that it is done."""
+    how = proof(at_key, record, job.identity, size)
     if at_key is None or how is None:
         return None
-    return Published(at_key.etag, how, at_key.version)
+    return Published(at_key.etag, how, at_key.version, size=at_key.size)
 
 
 def _ask_for(job: Job, mine: Sequence[StoredRecord]) -> tuple[list[Candidate], list[StoredRecord]]:
@@ -109,9 +126,11 @@ def _ask_for(job: Job, mine: Sequence[StoredRecord]) -> tuple[list[Candidate], l
 
 def _adopt(job: Job, chosen: Candidate, at_key: ObjectInfo | None) -> Session | Published | None:
     record = chosen.stored.record
-    found = published(job, record, at_key)
-    if found is not None and found.proof == "head":
-        return found  # Swift still lists the parts of an upload that was completed
+    if is_made_by(at_key, record):  # Swift still lists the parts of an upload that was completed
+        found = published(job, record, at_key, job.request.promised_size)
+        if found is None:
+            discard(job, chosen.stored, completed=True)
+        return found
     if overtaken(record, at_key):
         if job.store.limits.complete_order == "initiation":
             discard(job, chosen.stored, "another object was written to the key and would win: started afresh")

@@ -15,7 +15,17 @@ from storagekit._meter import Meter
 from storagekit._retry import RetryPolicy
 from storagekit.driver import Body, Code, Driver, DriverError, Failure, Limits
 from storagekit.errors import ObjectNotFoundError
-from storagekit.types import Checksum, ObjectInfo, ObjectPage, Part, Progress, PutResult, Upload, WriteOptions
+from storagekit.types import (
+    Checksum,
+    ObjectInfo,
+    ObjectPage,
+    Part,
+    PendingUpload,
+    Progress,
+    PutResult,
+    Upload,
+    WriteOptions,
+)
 
 T = TypeVar("T")
 
@@ -102,6 +112,13 @@ class Store:
 
         return self.guard.call("put_part", run, bucket=upload.bucket, key=upload.key, body=body)
 
+    def copy_part(
+        self, upload: Upload, number: int, source_bucket: str, source_key: str, start: int, length: int, if_match: str
+    ) -> Part:
+        """Have a range of another object stored as a part."""
+        run = partial(self.driver.copy_part, upload, number, source_bucket, source_key, start, length, if_match)
+        return self.call("copy_part", run, upload.bucket, upload.key)
+
     def parts(self, upload: Upload) -> dict[int, Part]:
         """Return all parts of an upload by number. Raises UploadGoneError."""
         found: dict[int, Part] = {}
@@ -111,6 +128,17 @@ class Store:
             found.update((part.number, part) for part in page.parts)
             token = page.token
             if token is None:
+                return found
+
+    def uploads(self, bucket: str, key: str) -> list[PendingUpload]:
+        """Return the unfinished uploads of exactly this key. Pages end where longer keys begin."""
+        found: list[PendingUpload] = []
+        token: str | None = None
+        while True:
+            page = self.call("list_uploads", partial(self.driver.list_uploads, bucket, key, token), bucket, key)
+            found += [upload for upload in page.uploads if upload.key == key]
+            token = page.token
+            if token is None or any(upload.key > key for upload in page.uploads):
                 return found
 
     def abort(self, upload: Upload) -> None:

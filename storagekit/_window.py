@@ -4,6 +4,10 @@ A worker holds a slot from the first byte that it reads until the service has ac
 in flight, and with them what a kill can cost, are at most ``slots x part size``. Buffers go back to a pool: a part
 costs no allocation once the transfer runs. Buffers in use and buffers in the pool together stay inside the budget.
 Waiters are served first come, first served: with several uploads on one uploader none starves.
+
+An upload opens its source only when it has a first slot (:class:`Share`): a source that is open but not read would time
+out, and two streams of which one cannot go on before the other is read would wait for each other for ever. As they
+are, each holds at most one slot that waits for bytes; all others are on their way to the service and come back.
 """
 
 from __future__ import annotations
@@ -16,6 +20,22 @@ from contextlib import contextmanager
 from storagekit._clock import Cancel
 
 _POLL_S = 0.2  # how soon a waiter sees a cancellation; a freed slot wakes it at once
+
+
+class Slot:
+    """A buffer of the window. ``view`` is its bytes; ``release`` gives it back, once."""
+
+    def __init__(self, window: Window, buffer: bytearray) -> None:
+        self._window = window
+        self._buffer: bytearray | None = buffer
+        self.view = memoryview(buffer)
+
+    def release(self) -> None:
+        """Give the buffer back; the second time nothing happens."""
+        buffer, self._buffer = self._buffer, None
+        if buffer is not None:
+            self.view.release()  # who still uses it gets an error instead of another part's bytes
+            self._window.give_back(buffer)
 
 
 class Window:
@@ -34,15 +54,19 @@ class Window:
 
         Raises TransferCancelled when ``cancel`` is set while waiting.
         """
-        buffer = self._acquire(size, cancel)
-        view = memoryview(buffer)
+        slot = self.take(size, cancel)
         try:
-            yield view[:size]
+            yield slot.view
         finally:
-            view.release()
-            self._release(buffer)
+            slot.release()
 
-    def _acquire(self, size: int, cancel: Cancel) -> bytearray:
+    def take(self, size: int, cancel: Cancel) -> Slot:
+        """Return a slot of ``size`` bytes, as ``slot`` does; the caller releases it."""
+        self.reserve(size, cancel)
+        return self.redeem(size)
+
+    def reserve(self, size: int, cancel: Cancel) -> None:
+        """Wait until ``size`` bytes are free and set them aside; no memory is touched yet."""
         ticket = object()
         with self._changed:
             self._queue.append(ticket)
@@ -50,23 +74,79 @@ class Window:
                 while self._queue[0] is not ticket or self._in_use + size > self.budget:
                     self._changed.wait(_POLL_S)
                     cancel.check()
-                buffer = self._from_pool(size)
                 self._in_use += size
-                return buffer
             finally:
                 self._queue.remove(ticket)
                 self._changed.notify_all()
+
+    def redeem(self, size: int) -> Slot:
+        """Return a slot for ``size`` bytes that were reserved."""
+        try:
+            with self._changed:
+                return Slot(self, self._from_pool(size))
+        except MemoryError:
+            self.forgo(size)
+            raise
+
+    def forgo(self, size: int) -> None:
+        """Give back ``size`` bytes that were reserved and are not wanted."""
+        with self._changed:
+            self._in_use -= size
+            self._changed.notify_all()
+
+    def give_back(self, buffer: bytearray) -> None:
+        """Take a slot's buffer back."""
+        with self._changed:
+            self._in_use -= len(buffer)
+            self._pool.append(buffer)
+            self._changed.notify_all()
 
     def _from_pool(self, size: int) -> bytearray:
         for index, buffer in enumerate(self._pool):
             if len(buffer) == size:
                 return self._pool.pop(index)
-        while self._pool and self._in_use + size + sum(map(len, self._pool)) > self.budget:
+        while self._pool and self._in_use + sum(map(len, self._pool)) > self.budget:
             self._pool.pop(0)
         return bytearray(size)
 
-    def _release(self, buffer: bytearray) -> None:
-        with self._changed:
-            self._in_use -= len(buffer)
-            self._pool.append(buffer)
-            self._changed.notify_all()
+
+class Share:
+    """The window as one upload uses it: its first slot was reserved before its source was opened."""
+
+    def __init__(self, window: Window, size: int, cancel: Cancel) -> None:
+        window.reserve(size, cancel)
+        self._window = window
+        self._lock = threading.Lock()
+        self._reserved = size
+
+    @property
+    def budget(self) -> int:
+        """Bytes of the whole window."""
+        return self._window.budget
+
+    def take(self, size: int, cancel: Cancel) -> Slot:
+        """Return a slot: the first time the reserved one, as far as it is large enough."""
+        reserved = self._draw()
+        if reserved < size:
+            self._window.forgo(reserved)
+            return self._window.take(size, cancel)
+        self._window.forgo(reserved - size)
+        return self._window.redeem(size)
+
+    @contextmanager
+    def slot(self, size: int, cancel: Cancel) -> Iterator[memoryview]:
+        """Yield a buffer of ``size`` bytes; see :meth:`Window.slot`."""
+        slot = self.take(size, cancel)
+        try:
+            yield slot.view
+        finally:
+            slot.release()
+
+    def close(self) -> None:
+        """Give back what was reserved and never used."""
+        self._window.forgo(self._draw())
+
+    def _draw(self) -> int:
+        with self._lock:
+            reserved, self._reserved = self._reserved, 0
+            return reserved

@@ -231,8 +231,20 @@ class Driver(Protocol):
         repeated. Requires BUCKET_NOT_FOUND.
         """
 
-    def copy(self, bucket: str, key: str, source_bucket: str, source_key: str, options: WriteOptions) -> PutResult:
-        """Copy one object of at most ``limits.max_put`` bytes on the server, with ``options`` as the new ones."""
+    def copy(
+        self,
+        bucket: str,
+        key: str,
+        source_bucket: str,
+        source_key: str,
+        options: WriteOptions,
+        if_match: str | None = None,
+    ) -> PutResult:
+        """Copy one object of at most ``limits.max_put`` bytes on the server, with ``options`` as the new ones.
+
+        Atomic as ``put`` is. With ``if_match``, requires PRECONDITION where the source has another etag. Requires
+        NOT_FOUND for a missing source. Source and target may be the same key.
+        """
 
     def copy_part(
         self, upload: Upload, number: int, source_bucket: str, source_key: str, start: int, length: int, if_match: str

@@ -4,6 +4,7 @@ One ``upload`` call is four steps, each in a module of its own:
 
     begin    adopt the upload that an earlier run of this source left, or create and record one    ``_start.py``
     send     read, hash and send the missing parts with several workers                            ``_send.py``
+             the same in order, for what cannot be read by ranges: compare, send what differs      ``_replay.py``
     finish   complete, judge the answer by what is then at the key, clean up                       ``_finish.py``
     afresh   if the service no longer knows the upload at any moment: done, or once from the start  ``_run.py``
 
@@ -16,25 +17,37 @@ from __future__ import annotations
 
 import mimetypes
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO, cast
 
 from storagekit import _metadata
+from storagekit._alive import Alive
 from storagekit._clock import Cancel, Clock
+from storagekit._context import UploadContext
+from storagekit._copy import COPY_PART
 from storagekit._http import HTTPSource
 from storagekit._job import Job, Log
 from storagekit._names import check_key
+from storagekit._object_source import OpenObject
 from storagekit._plan import MIB
 from storagekit._records import CHECKPOINTS, NoRecords, Records, records_for
 from storagekit._resume import Request
 from storagekit._retry import RetryPolicy
-from storagekit._run import run
-from storagekit._source import BytesSource, FileSource, Source
+from storagekit._run import go_on, init, run
+from storagekit._source import BytesSource, FileSource, Identity, OpenSource, Source, strong_identity
 from storagekit._store import Store
-from storagekit._window import Window
+from storagekit._stream_source import StreamSource
+from storagekit._window import Share, Window
 from storagekit.driver import Driver
-from storagekit.errors import ConfigurationError
+from storagekit.errors import ConfigurationError, IntegrityError, SourceTruncatedError
 from storagekit.types import Progress, UploadResult
+
+AnySource = Source | bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes] | Iterable[bytes]
+"""What ``upload`` takes: see there."""
 
 DEFAULT_PART_SIZE = 16 * MIB
 DEFAULT_WORKERS = 4
@@ -90,13 +103,17 @@ class StreamingUploader:
 
     def upload(
         self,
-        source: Source | bytes | bytearray | memoryview | str | os.PathLike[str],
+        source: AnySource,
         bucket: str,
         key: str,
         *,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
         part_size: int | None = None,
+        size: int | None = None,
+        sha256: str | None = None,
+        source_id: str | None = None,
+        overwrite: bool = True,
         restart: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
         on_note: Callable[[str], None] | None = None,
@@ -105,12 +122,17 @@ class StreamingUploader:
         """Upload ``source`` to ``bucket``/``key``, going on where an earlier run of the same source stopped.
 
         Args:
-            source: bytes, the path of a file, an http(s) URL, or anything that can be opened as a source.
+            source: bytes, the path of a file, an http(s) URL, a binary file-like object, an iterable of bytes, or
+                anything that can be opened as a source. A file-like object is read from where it stands.
             bucket: existing bucket.
             key: 1 to 1,024 bytes of UTF-8, or the backend's own limit.
             content_type: None for what the source says, or the extension of the key.
-            metadata: user metadata; names are lower-case ASCII, values any text.
+            metadata: user metadata; names are lower-case ASCII, values any text. None keeps that of an object.
             part_size: bytes per part, for a new upload only; an adopted one keeps its plan.
+            size: bytes that the source must have; fewer or more are an error.
+            sha256: hex digest that the source must have; it is then read in order.
+            source_id: the caller's own name for this very content, where the source cannot tell by itself.
+            overwrite: False to refuse to replace an object.
             restart: discard all unfinished uploads of this key first.
             on_progress: called from worker threads, one call at a time.
             on_note: called with each sentence that also ends up in ``UploadResult.notes``.
@@ -118,58 +140,197 @@ class StreamingUploader:
                 parts are moved; a single request that stalls outside of that ends with its timeout.
 
         Raises:
-            SourceChangedError, SourceTruncatedError, ChecksumError: nothing was published, and nothing is kept.
-            InvalidNameError, ConfigurationError: before any byte moved.
+            SourceChangedError, ChecksumError: nothing was published, and nothing is kept.
+            SourceTruncatedError: nothing was published.
+            InvalidNameError, ConfigurationError: before any byte moved; or, with parts kept, a stream outgrew what the
+                memory budget allows.
+            ConflictError: there is an object, and ``overwrite`` is off; or somebody else sends a stream to the key.
             NotFoundError, PermissionDeniedError, ServiceError, UploadGoneError, TransferCancelled, KeyboardInterrupt:
-                parts and record are kept, and the next run goes on.
+                parts and record are kept, and the next run goes on. So it is with what a stream raises itself.
         """
-        check_key(key, self._store.limits)
-        stored_metadata = _metadata.encode(metadata or {})
+        self._check(key, size, sha256)
         stop = Cancel(cancel)
-        opened = as_source(source, self._retry, self._clock).open(stop)
-        try:
-            digest = _metadata.digest(stored_metadata) if metadata is not None else None
-            log = Log(on_note)
-            store = self._store.with_cancel(stop)
-            records = self._records(self._checkpoint, store, log)
-            job = Job(
-                store=store,
-                records=records if opened.identity.strong else NoRecords(),
-                source=opened,
-                bucket=bucket,
-                key=key,
-                request=Request(opened.identity, opened.size, content_type, digest),
-                content_type=content_type or guess_content_type(key, opened.content_type),
-                metadata=stored_metadata,
-                part_size=self._choose_part_size(part_size),
-                workers=self._workers,
-                window=self.window,
-                clock=self._clock,
-                cancel=stop,
-                log=log,
-                listener=on_progress,
-            )
-            known = self._records("auto", store, log) if self._checkpoint == "off" else records
-            return run(job, discarding=known if restart else NoRecords())
-        except BaseException:
-            stop.set()
-            raise
-        finally:
-            opened.close()
+        with self._means(part_size, stop) as means:
+            opened = as_source(source, self._retry, self._clock).open(stop)
+            try:
+                request = request_for(opened, size, sha256, source_id, content_type, metadata)
+                there = opened if isinstance(opened, OpenObject) else None
+                copied = there if there and there.scope == self._scope and not sha256 else None
+                if metadata is None and there is not None:
+                    metadata = there.metadata
+                wanted = part_size or (self._choose_part_size(COPY_PART) if copied else None)
+                job = replace(
+                    self._job(opened, bucket, key, request, metadata, wanted, means, Log(on_note)),
+                    listener=on_progress,
+                    sha256=sha256.lower() if sha256 else None,
+                    overwrite=overwrite,
+                    copied=copied,
+                )
+                return run(job, discarding=self._known(job) if restart else NoRecords())
+            except BaseException:
+                stop.set()
+                raise
+            finally:
+                opened.close()
+
+    def init_upload(
+        self,
+        bucket: str,
+        key: str,
+        *,
+        source_id: str | None = None,
+        part_size: int | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        restart: bool = False,
+        on_note: Callable[[str], None] | None = None,
+    ) -> UploadContext:
+        """Begin an upload, or find the one that an earlier run left, for a source that the caller opens.
+
+        With ``source_id``, the caller's own name for this very content, ``UploadContext.offset`` says from which byte
+        it is wanted. Without, it is 0: what is there is compared as the bytes pass. See :meth:`upload` for the rest.
+        """
+        self._check(key, None, None)
+        with self._means(part_size, Cancel()) as means:
+            opened = StreamSource(()).open(means.cancel)
+            request = request_for(opened, None, None, source_id, content_type, metadata)
+            job = self._job(opened, bucket, key, request, metadata, part_size, means, Log(on_note))
+            return init(job, discarding=self._known(job) if restart else NoRecords())
+
+    def upload_stream(
+        self,
+        context: UploadContext,
+        stream: IO[bytes] | Iterable[bytes],
+        *,
+        total_size: int | None = None,
+        sha256: str | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        on_note: Callable[[str], None] | None = None,
+        cancel: Cancel | None = None,
+    ) -> UploadResult:
+        """Send the bytes of the source from ``context.offset`` on, and publish the object.
+
+        ``total_size`` is the size of the whole source in bytes; with it, a stream that ends early or goes on is an
+        error and nothing is published. Where it equals ``context.offset`` the stream is not read. ``sha256`` is of the
+        whole source as well, so it can only be proven from offset 0. Raises what :meth:`upload` does, and
+        ConfigurationError where the upload has gone on since ``init_upload``.
+        """
+        record = context.record
+        self._check(record.key, total_size, sha256)
+        _require(
+            sha256 is None or context.offset == 0,
+            f"sha256 cannot be proven from offset {context.offset}",
+            "Call init_upload without source_id, or with restart",
+        )
+        stop = Cancel(cancel)
+        with self._means(record.part_size, stop) as means:
+            opened = StreamSource(stream, record.source, total_size).open(stop)
+            identity = Identity(record.identity, record.source, record.strong)
+            request = Request(identity, total_size, record.content_type, record.metadata_digest)
+            job = self._job(opened, record.bucket, record.key, request, None, record.part_size, means, Log(on_note))
+            try:
+                return go_on(replace(job, listener=on_progress, sha256=sha256.lower() if sha256 else None), context)
+            except BaseException:
+                stop.set()
+                raise
+
+    def _check(self, key: str, size: int | None, sha256: str | None) -> None:
+        check_key(key, self._store.limits)
+        _require(size is None or size >= 0, f"size is {size}", "Give the number of bytes")
+        is_digest = sha256 is None or re.fullmatch("[0-9a-fA-F]{64}", sha256) is not None
+        _require(is_digest, "sha256 is no SHA-256", "Give 64 hex digits")
+
+    @contextmanager
+    def _means(self, part_size: int | None, cancel: Cancel) -> Iterator[_Means]:
+        """Wait for a first slot of the window: only then is the source opened."""
+        first = min(part_size or self._part_size or self._choose_part_size(), self.window.budget)
+        with closing(Share(self.window, first, cancel)) as share, closing(Alive()) as alive:
+            yield _Means(share, alive, cancel)
+
+    def _job(
+        self,
+        opened: OpenSource,
+        bucket: str,
+        key: str,
+        request: Request,
+        metadata: Mapping[str, str] | None,
+        part_size: int | None,
+        means: _Means,
+        log: Log,
+    ) -> Job:
+        store = self._store.with_cancel(means.cancel)
+        return Job(
+            store=store,
+            records=self._records(self._checkpoint, store, log),
+            tidying=self._records(self._checkpoint, self._store, log),
+            source=opened,
+            bucket=bucket,
+            key=key,
+            request=request,
+            content_type=request.content_type or guess_content_type(key, opened.content_type),
+            metadata=_metadata.encode(metadata or {}),
+            part_size=part_size or self._part_size or self._choose_part_size(),
+            workers=self._workers,
+            window=means.share,
+            clock=self._clock,
+            cancel=means.cancel,
+            log=log,
+            alive=means.alive,
+            readings=self._retry.attempts,
+        )
 
     def _records(self, checkpoint: str, store: Store, log: Log) -> Records:
         return records_for(checkpoint, store, self._scope, log.note, self._state_directory)
 
-    def _choose_part_size(self, given: int | None) -> int:
-        """Return the part size of a new upload: as given, or 16 MiB, as far as budget and service allow it."""
+    def _known(self, job: Job) -> Records:
+        """Return the records that ``restart`` discards: also with ``checkpoint="off"``."""
+        return self._records("auto", job.store, job.log) if self._checkpoint == "off" else job.records
+
+    def _choose_part_size(self, wanted: int = DEFAULT_PART_SIZE) -> int:
+        """Return the part size of a new upload where none was given, as far as budget and service allow it.
+
+        Half of the budget, so that one part can be read while another is sent.
+        """
         limits = self._store.limits
-        fitting = min(DEFAULT_PART_SIZE, self.window.budget)
-        return given or self._part_size or min(max(fitting, limits.min_part), limits.max_part)
+        return min(max(min(wanted, self.window.budget // 2), limits.min_part), limits.max_part)
+
+
+@dataclass(frozen=True)
+class _Means:
+    """What one upload holds while it runs."""
+
+    share: Share
+    alive: Alive
+    cancel: Cancel
 
 
 def _require(holds: bool, what: str, hint: str) -> None:  # noqa: FBT001  # reads as the sentence it is
     if not holds:
         raise ConfigurationError(what, hint=hint)
+
+
+def request_for(
+    opened: OpenSource,
+    size: int | None,
+    sha256: str | None,
+    source_id: str | None,
+    content_type: str | None,
+    metadata: Mapping[str, str] | None,
+) -> Request:
+    """Return what is asked for. Raises IntegrityError where the source already has another size than promised."""
+    identity = opened.identity
+    if opened.size is not None and size not in (None, opened.size):
+        kind = SourceTruncatedError if opened.size < (size or 0) else IntegrityError
+        raise kind(
+            f"{identity.shown} has {opened.size:,} bytes, and {size:,} were promised",
+            hint="Nothing was sent; check the source, or the promise",
+        )
+    if source_id is not None:
+        identity = strong_identity(identity.shown, kind="caller", id=source_id)
+    elif sha256 is not None and not identity.strong:
+        identity = strong_identity(identity.shown, kind="content", sha256=sha256.lower())
+    digest = None if metadata is None else _metadata.digest(_metadata.encode(metadata))
+    return Request(identity, size if opened.size is None else opened.size, content_type, digest)
 
 
 def guess_content_type(key: str, said: str | None) -> str | None:
@@ -180,14 +341,14 @@ def guess_content_type(key: str, said: str | None) -> str | None:
     return (f"application/{encoding}" if encoding else kind) or said
 
 
-def as_source(
-    source: Source | bytes | bytearray | memoryview | str | os.PathLike[str], retry: RetryPolicy, clock: Clock
-) -> Source:
-    """Return the source that a caller means: bytes, a URL by its scheme, or else the path of a file."""
+def as_source(source: AnySource, retry: RetryPolicy, clock: Clock) -> Source:
+    """Return the source that a caller means: bytes, a URL by its scheme, a path, or else a stream."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         return BytesSource(source)
     if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
         return HTTPSource(source, policy=retry, clock=clock)
     if isinstance(source, (str, os.PathLike)):
         return FileSource(source)
-    return source
+    if hasattr(source, "open") and not hasattr(source, "read"):
+        return cast("Source", source)
+    return StreamSource(cast("IO[bytes] | Iterable[bytes]", source))

@@ -43,7 +43,7 @@ def test_every_part_is_worked_on_once(workers: int) -> None:
 
 
 def test_without_parts_there_is_nothing_to_wait_for() -> None:
-    crew: Crew[int] = Crew([], lambda span: 1, Cancel())
+    crew: Crew[Span, int] = Crew([], lambda span: 1, Cancel())
     crew.run(3)
     assert crew.results == {}
 

@@ -123,7 +123,7 @@ def test_an_upload_is_done_when_the_object_says_so(
     size: int, metadata: dict[str, str], identity: Identity, expected: str | None
 ) -> None:
     record = replace(RECORD, previous_token="t0")
-    assert expected == proof(ObjectInfo("k", size, "e", metadata=metadata), record, identity)
+    assert expected == proof(ObjectInfo("k", size, "e", metadata=metadata), record, identity, 25)
 
 
 @pytest.mark.parametrize(
@@ -141,11 +141,11 @@ def test_an_object_of_another_run_has_to_be_described_alike(
 ) -> None:
     record = replace(RECORD, stored={"who": "me", "mtime": "1", TOKEN: "t1", SOURCE: "mine"})
     found = {**metadata, TOKEN: "t2", SOURCE: "mine"}
-    assert expected == proof(ObjectInfo("k", 25, "e", None, content_type, found), record, STRONG)
+    assert expected == proof(ObjectInfo("k", 25, "e", None, content_type, found), record, STRONG, 25)
 
 
 def test_no_object_proves_nothing() -> None:
-    assert proof(None, RECORD, STRONG) is None
+    assert proof(None, RECORD, STRONG, 25) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,37 @@
+"""Copy an object within one service: no byte passes through here.
+
+Up to 1 GiB in one request, which is atomic by itself; larger ones by parts (``_send.py``), so that no request takes
+minutes without an answer, and a copy that was killed goes on like any other upload.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from storagekit._job import Job, Published
+from storagekit._object_source import OpenObject
+from storagekit._send import KEPT
+from storagekit.errors import ConflictError, ObjectNotFoundError, SourceChangedError
+from storagekit.types import PartReceipt
+
+ONE_COPY = 1024**3
+COPY_PART = 256 * 1024**2
+
+
+def fits_one_copy(job: Job, source: OpenObject) -> bool:
+    """Tell whether one request does it."""
+    return source.size <= min(ONE_COPY, job.store.limits.max_put)
+
+
+def copy_whole(job: Job, source: OpenObject) -> tuple[Published, PartReceipt]:
+    """Copy in one request. Raises SourceChangedError where the source is another object by now."""
+    options = job.options(job.clock.token())
+    run = partial(job.store.driver.copy, job.bucket, job.key, source.bucket, source.key, options, source.etag)
+    try:
+        answer = job.store.call("copy", run, job.bucket, job.key)
+    except (ConflictError, ObjectNotFoundError) as error:
+        raise SourceChangedError(
+            f"{source.identity.shown} changed while it was copied", hint="Run again to copy the new version"
+        ) from error
+    job.log.sent(source.size)
+    return Published(answer.etag, "put", answer.version), PartReceipt(1, source.size, answer.etag, KEPT)

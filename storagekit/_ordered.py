@@ -1,0 +1,157 @@
+"""One reading of a source from its first byte to its last, cut into the parts of a plan.
+
+Here it is proven what can be proven of a stream: that it has as many bytes as the source or the caller says, neither
+fewer nor more, and the SHA-256 that the caller promised. A part is loaded into a slot of the memory window, which
+travels with it until the service has it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from types import TracebackType
+
+from storagekit._body import truncated
+from storagekit._job import Job
+from storagekit._plan import MIB, Plan
+from storagekit._window import Slot
+from storagekit.errors import ChecksumError, ConfigurationError, IntegrityError
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One part in memory."""
+
+    number: int
+    length: int
+    slot: Slot
+
+    @property
+    def view(self) -> memoryview:
+        """The part's bytes."""
+        return self.slot.view[: self.length]
+
+
+class Reading:
+    """Reads the job's source; ``offset`` is where the source begins in the object. A context manager."""
+
+    def __init__(self, job: Job, offset: int = 0) -> None:
+        self._job = job
+        self._reader = job.source.open_range(0, None, job.cancel)
+        self._size = job.request.size
+        self._offset = offset
+        self._sha256 = hashlib.sha256() if job.sha256 is not None else None
+        self._ahead = b""
+        self._first: Loaded | None = None
+
+    def __enter__(self) -> Reading:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._first is not None:
+            self._first.slot.release()
+        self._reader.close()
+
+    def first(self, plan: Plan) -> Loaded:
+        """Load the first part, and keep it for ``parts``: whether it is the only one decides how it is sent."""
+        self._first = self._load(1, plan)
+        return self._first
+
+    def parts(self, plan: Plan, number: int = 1) -> Iterator[Loaded]:
+        """Yield the parts from ``number`` on; each with a slot that the caller releases.
+
+        Raises SourceTruncatedError, IntegrityError (more bytes than announced), ChecksumError, ConfigurationError (a
+        stream that outgrows what its plan can reach), and what the source raises.
+        """
+        for current in count(number):
+            part, self._first = self._first or self._load(current, plan), None
+            if not part.length and current > 1:
+                part.slot.release()
+                break
+            last = part.length < plan.full(current) or self._offset == self._size
+            if not last:
+                self._check_reach(part)
+            yield part
+            if last:
+                break
+        self.finish()
+
+    def _load(self, number: int, plan: Plan) -> Loaded:
+        wanted = plan.full(number)
+        if self._size is not None:
+            wanted = min(wanted, self._size - plan.offset(number))
+        self._check_memory(wanted)
+        slot = self._job.window.take(max(1, wanted), self._job.cancel)
+        try:
+            got = self._fill(slot.view[:wanted])
+            if self._size is not None and got < wanted:
+                raise truncated(self._job.identity.shown, self._offset, self._size)
+        except BaseException:
+            slot.release()
+            raise
+        return Loaded(number, got, slot)
+
+    def _check_memory(self, size: int) -> None:
+        budget = self._job.window.budget
+        if size > budget:
+            raise ConfigurationError(
+                f"the next part of this upload has {size:,} bytes, and the memory budget is {budget:,}",
+                hint=f"Run again with memory (--memory) of {2 * size:,} bytes, or with restart (--restart)",
+            )
+
+    def _check_reach(self, part: Loaded) -> None:
+        """A stream that goes on after the last part it may have: stop before that is sent, never cut it off."""
+        limits = self._job.store.limits
+        if self._offset > limits.max_object or (part.number >= limits.max_parts and not self.ended()):
+            part.slot.release()
+            raise ConfigurationError(
+                f"the stream is longer than the {self._offset:,} bytes that this upload can hold",
+                hint="Send it again with restart (--restart) and a larger part size, more memory, or its size",
+            )
+
+    def _fill(self, buffer: memoryview) -> int:
+        done = 0
+        while done < len(buffer):
+            self._job.cancel.check()
+            got = self._some(buffer[done : done + MIB])
+            if not got:
+                break
+            done += got
+        self._job.source.check()
+        return done
+
+    def _some(self, buffer: memoryview) -> int:
+        if self._ahead:
+            buffer[:1], got = self._ahead, 1
+            self._ahead = b""
+        else:
+            got = self._reader.readinto(buffer)
+        self._offset += got
+        if self._sha256 is not None:
+            self._sha256.update(buffer[:got])
+        return got
+
+    def ended(self) -> bool:
+        """Tell whether no byte follows; waits for one."""
+        if not self._ahead:
+            byte = bytearray(1)
+            self._ahead = bytes(byte[: self._reader.readinto(memoryview(byte))])
+        return not self._ahead
+
+    def finish(self) -> None:
+        """Prove what was promised, after the last part and before anything is published."""
+        shown = self._job.identity.shown
+        if not self.ended():
+            raise IntegrityError(
+                f"{shown} goes on after the {self._offset:,} bytes that were announced",
+                hint="Nothing was published; give the right size, or none",
+            )
+        if self._sha256 is not None and self._sha256.hexdigest() != self._job.sha256:
+            raise ChecksumError(
+                f"{shown} has the SHA-256 {self._sha256.hexdigest()}, and {self._job.sha256} was promised",
+                hint="Nothing was published; check the source, or the promise",
+            )

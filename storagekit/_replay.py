@@ -1,0 +1,135 @@
+"""Send a source that is read from its first byte to its last: a stream, or one that cannot say whether it changed.
+
+The calling thread reads one part after the other (``_ordered.py``): the caller's iterator never runs in a thread that
+it does not know, and Ctrl-C interrupts it at once. Workers send. Where the upload is resumed this is a *replay*: each
+part is compared with the one that the service lists, by size and MD5, and sent only if it is another. So a killed
+stream that is repeated sends nothing twice, and one that differs in a byte sends exactly the parts that differ.
+
+Where etags are no MD5 (KMS) nothing can be compared. That is learnt from the first part that is sent: from then on the
+parts of a strong identity are trusted by their size, and those of a weak one sent again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from storagekit._clock import Cancel
+from storagekit._crew import Crew
+from storagekit._feed import Feed
+from storagekit._hash import new_hasher
+from storagekit._job import Job, Sent, Session
+from storagekit._meter import Meter
+from storagekit._ordered import Loaded, Reading
+from storagekit._plan import effective_workers
+from storagekit._resume import is_opaque, same_bytes
+from storagekit._send import KEPT, PartSender
+from storagekit.errors import ServiceError, TransferCancelled
+from storagekit.types import Part, PartReceipt, Progress
+
+
+class SourceBroke(Exception):
+    """The source broke off, which is not the service's fault: reading it once more may help."""
+
+    def __init__(self, error: ServiceError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def send_in_order(job: Job, session: Session, reading: Reading | None, trusted: int = 0) -> Sent:
+    """Send what ``reading`` yields, from the part after the first ``trusted`` ones, which are kept unseen.
+
+    Raises what the source raises after the parts under way have been sent (a ServiceError as SourceBroke), or the first
+    error of any part. ``reading`` is None where nothing follows.
+    """
+    replay = _Replay(job, session, trusted)
+    if reading is not None:
+        replay.run(reading)
+    return replay.sent()
+
+
+class _Replay:
+    """The state of one reading: what was found to be there (by the reading thread), and what the workers sent."""
+
+    def __init__(self, job: Job, session: Session, trusted: int) -> None:
+        self._job = job
+        self._session = session
+        self._stop = Cancel(job.cancel)
+        self._workers = effective_workers(job.workers, job.window.budget, session.plan.part_size)
+        self._kept = {number: session.kept[number] for number in range(1, trusted + 1)}
+        there = sum(part.size for part in self._kept.values())
+        start = Progress(there, job.request.size, there, self._workers, session.plan.part_size)
+        self._meter = Meter(start, job.listener)
+        self._sender = PartSender(job, session, self._meter, self._stop)
+        self._feed: Feed[Loaded] = Feed(self._stop)
+        self._crew: Crew[Loaded, Part] = Crew(self._feed, self._send, self._stop)
+        self._first = trusted + 1
+        self._opaque: bool | None = None
+        self._broken: Exception | None = None
+
+    def run(self, reading: Reading) -> None:
+        try:
+            self._crew.run(self._workers, meanwhile=lambda: self._read(reading))
+        finally:
+            for part in self._feed.drain():
+                part.slot.release()
+        if isinstance(self._broken, ServiceError):
+            raise SourceBroke(self._broken) from self._broken
+        if self._broken is not None:
+            raise self._broken
+
+    def sent(self) -> Sent:
+        kept = [PartReceipt(part.number, part.size, part.etag, KEPT) for part in self._kept.values()]
+        receipts = sorted([*kept, *self._sender.receipts], key=lambda receipt: receipt.number)
+        return Sent({**self._kept, **self._crew.results}, receipts)
+
+    def _read(self, reading: Reading) -> None:
+        """Feed the workers. An error of the source waits until they are done: what they send need not be sent again."""
+        try:
+            for part in reading.parts(self._session.plan, self._first):
+                self._take(part)
+        except TransferCancelled:
+            raise
+        except Exception as error:  # noqa: BLE001  # raised by run, when the workers are done
+            self._broken = error
+        finally:
+            self._feed.close()
+
+    def _take(self, part: Loaded) -> None:
+        listed = self._session.kept.get(part.number)
+        if listed is not None and self._is_there(part, listed):
+            self._kept[part.number] = listed
+            self._meter.keep(part.length)
+            part.slot.release()
+            return
+        try:
+            self._feed.put(part)
+        except BaseException:
+            part.slot.release()
+            raise
+
+    def _is_there(self, part: Loaded, listed: Part) -> bool:
+        if listed.size != part.length:
+            return False
+        if self._opaque and self._session.record.strong:
+            return True
+        hasher = new_hasher(self._job.store.limits.checksum)
+        hasher.update(part.view)
+        return same_bytes(listed, _md5(part.view), hasher.checksum())
+
+    def _send(self, part: Loaded) -> Part:
+        try:
+            done = self._sender.send_view(part.number, part.view)
+            if self._opaque is None:
+                self._learn(is_opaque(done, _md5(part.view)))
+            return done
+        finally:
+            part.slot.release()
+
+    def _learn(self, opaque: bool) -> None:  # noqa: FBT001  # the one thing there is to learn
+        if opaque and self._opaque is None and not self._session.record.strong:
+            self._job.log.note("etags are no MD5 here (an encrypted bucket?): a repeated stream is sent again whole")
+        self._opaque = opaque
+
+
+def _md5(view: memoryview) -> str:
+    return hashlib.md5(view, usedforsecurity=False).hexdigest()

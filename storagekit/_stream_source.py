@@ -1,0 +1,139 @@
+"""Streams as sources: file-like objects, standard input, and iterators of bytes. They are read once, in order.
+
+A stream cannot say which one it is, so its identity is weak, and the same for all streams to one key: a later run finds
+the upload that an earlier one left, reads its own stream from the start and compares (``_replay.py``). What the
+stream itself raises passes through unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import IO, Any, TypeGuard
+
+from storagekit._clock import Cancel
+from storagekit._source import Access, OpenSource, RangeReader, weak_identity
+from storagekit.errors import ConfigurationError, UnsupportedSourceError
+
+_READ = 1024**2  # bytes asked of a file-like object that has no readinto
+
+
+@dataclass(frozen=True)
+class StreamSource:
+    """A binary file-like object, which is read from where it stands, or an iterable of bytes.
+
+    ``size`` is its length in bytes as far as the caller knows it; of a seekable one it is found out. The stream is
+    not closed.
+    """
+
+    stream: IO[bytes] | Iterable[bytes] = field(repr=False)
+    name: str = "stream"
+    size: int | None = None
+
+    def open(self, cancel: Cancel) -> OpenSource:
+        """Return the opened source; nothing is read yet. Raises UnsupportedSourceError for what yields no bytes."""
+        if not hasattr(self.stream, "read") and not isinstance(self.stream, Iterable):
+            kind = type(self.stream).__name__
+            raise UnsupportedSourceError(
+                f"{kind} cannot be read", hint="Give bytes, a path, a URL, a binary file or an iterable of bytes"
+            )
+        return _OpenStream(self.stream, self.name, _size_of(self.stream) if self.size is None else self.size)
+
+
+def _size_of(stream: object) -> int | None:
+    """Return how many bytes follow in a seekable file-like object."""
+    if not _is_seekable(stream):
+        return None
+    here = stream.tell()
+    end = stream.seek(0, 2)
+    stream.seek(here)
+    return max(0, end - here)
+
+
+def _is_seekable(stream: object) -> TypeGuard[IO[bytes]]:
+    asked = getattr(stream, "seekable", None)
+    return hasattr(stream, "read") and asked is not None and bool(asked())
+
+
+class _OpenStream:
+    access = Access.ONCE
+    ends_itself = True
+    content_type: str | None = None
+    mtime: float | None = None
+
+    def __init__(self, stream: IO[bytes] | Iterable[bytes], name: str, size: int | None) -> None:
+        self._stream = stream
+        self.name = name
+        self.size = size
+        self.identity = weak_identity(name, kind="stream")
+
+    def open_range(self, offset: int, length: int | None, cancel: Cancel) -> RangeReader:
+        if not hasattr(self._stream, "read"):
+            return _Chunks(iter(self._stream))
+        return _Into(self._stream) if hasattr(self._stream, "readinto") else _Chunks(_reads(self._stream))
+
+    def check(self) -> None:
+        """A stream cannot change behind its own back."""
+
+    def verify(self) -> None:
+        """As ``check``."""
+
+    def close(self) -> None:
+        """The stream is the caller's."""
+
+
+class _Into:
+    """A file-like object that fills buffers itself."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = self._stream.readinto(buffer)
+        if count is None:
+            raise ConfigurationError("the stream is non-blocking", hint="Give a blocking one")
+        return int(count)
+
+    def close(self) -> None:
+        pass
+
+
+def _reads(stream: Any) -> Iterator[bytes]:
+    """Yield what ``read`` gives until it gives nothing."""
+    while True:
+        block = stream.read(_READ)
+        if block is None:
+            raise ConfigurationError("the stream is non-blocking", hint="Give a blocking one")
+        if not block:
+            return
+        yield block
+
+
+class _Chunks:
+    """An iterator of bytes, of any size each; empty ones say nothing."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._left = memoryview(b"")
+
+    def readinto(self, buffer: memoryview) -> int:
+        while not self._left:
+            try:
+                self._left = _bytes_of(next(self._chunks))
+            except StopIteration:
+                return 0
+        count = min(len(buffer), len(self._left))
+        buffer[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count
+
+    def close(self) -> None:
+        pass
+
+
+def _bytes_of(chunk: object) -> memoryview:
+    if not isinstance(chunk, (bytes, bytearray, memoryview)):
+        raise ConfigurationError(
+            f"the stream yields {type(chunk).__name__}, not bytes", hint="Open it in binary mode, or encode its text"
+        )
+    return memoryview(chunk).cast("B")
