@@ -153,7 +153,7 @@ def clean_up(job: Job, own: StoredRecord | None, done: Published) -> Published:
         for stored in records:
             if not stored.record.is_intent:
                 _forget(job, stored, at_key)
-        clear(job, records, at_key)
+        clear(job, records, own, at_key)
     except StorageError as error:
         job.log.note(f"the object is complete, but cleaning up after it failed: {error}")
         return done

@@ -1,20 +1,21 @@
 """What is asked for is announced first: so that no kill leaves an upload behind that nobody knows.
 
 Between the answer to ``create_upload`` and the record of it a run can be killed, and nothing tells whose upload the
-service then lists. So an intent is written before: a record without an upload id, with the ids that the service
-listed for the key just before. The run that publishes the object looks for intents of its source without a record, and
-aborts the one upload that was begun in that moment, has no part and is nobody's (``_resume.orphan``). A live run between
-the two requests that loses its upload this way notices with its first part, and begins once more.
+service then lists. So an intent is written before: a record without an upload id, with the ids that the service listed
+for the key just before. The run that publishes the object looks for intents of its source without a record, and aborts
+the one upload that was begun in that moment, has no part and is nobody's (``_resume.orphans``). Where two are like that
+none is touched: one of them is another tool's. A live run between the two requests that loses its upload this way
+notices with its first part, and begins once more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from storagekit._discard import discard
 from storagekit._job import Job
 from storagekit._record import Record, StoredRecord
-from storagekit._resume import ABANDONED, orphan
+from storagekit._resume import ABANDONED, orphans
 from storagekit.errors import PermissionDeniedError, RequestRefusedError, StorageError, UploadGoneError
 from storagekit.types import ObjectInfo
 
@@ -40,14 +41,20 @@ def forget(job: Job, intent: StoredRecord | None) -> None:
         job.log.note(f"an intent could not be deleted: {error}")
 
 
-def clear(job: Job, records: Sequence[StoredRecord], at_key: ObjectInfo | None) -> None:
-    """Drop what runs of this source were killed over before they recorded it; of other sources, after 24 h."""
-    recorded = {stored.record.token: stored.record.upload_id for stored in records if not stored.record.is_intent}
-    for intent in [stored for stored in records if stored.record.is_intent]:
+def clear(job: Job, known: Sequence[StoredRecord], own: StoredRecord | None, at_key: ObjectInfo | None) -> None:
+    """Drop what runs of this source were killed over before they recorded it; of other sources, after 24 h.
+
+    ``known`` are the records and intents of the key, oldest first; ``own`` is the record of the upload that was just
+    completed. The latest intent first: what it asked for the ones before did not.
+    """
+    records = [stored.record for stored in ([*known, own] if own else known)]
+    recorded = {record.token: record.upload_id for record in records if not record.is_intent}
+    ids = set(recorded.values())
+    for intent in [stored for stored in reversed(known) if stored.record.is_intent]:
         if intent.record.token not in recorded:
             if not (_is_ours(job, intent.record) or _is_old(intent, at_key)):
                 continue
-            _drop(job, intent, list(recorded.values()))
+            ids |= _drop(job, intent, ids)
         forget(job, intent)
 
 
@@ -60,14 +67,21 @@ def _is_old(intent: StoredRecord, at_key: ObjectInfo | None) -> bool:
     return now is not None and intent.modified is not None and now - intent.modified > ABANDONED
 
 
-def _drop(job: Job, intent: StoredRecord, recorded: Sequence[str]) -> None:
-    found = orphan(intent, job.store.uploads(job.bucket, job.key), recorded)
-    if found is None:
-        return
-    lost = StoredRecord(intent.record.begun_as(found.id), "", None)
+def _drop(job: Job, intent: StoredRecord, ids: Collection[str]) -> set[str]:
+    """Abort the upload that the intent announced, if it can be told; return its id."""
+    candidates = [
+        StoredRecord(intent.record.begun_as(upload.id), "", None)
+        for upload in orphans(intent, job.store.uploads(job.bucket, job.key), ids)
+    ]
+    empty = [stored for stored in candidates if _is_empty(job, stored.record)]
+    if len(empty) != 1:
+        return set()
+    discard(job, empty[0], "dropped an empty upload that an earlier run was killed over")
+    return {empty[0].record.upload_id}
+
+
+def _is_empty(job: Job, record: Record) -> bool:
     try:
-        empty = not job.store.parts(lost.record.upload)
+        return not job.store.parts(record.upload)
     except UploadGoneError:
-        return
-    if empty:
-        discard(job, lost, "dropped an empty upload that an earlier run was killed over")
+        return False

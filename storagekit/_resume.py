@@ -167,25 +167,24 @@ def _described_alike(info: ObjectInfo, record: Record) -> bool:
     )
 
 
-def orphan(intent: StoredRecord, pending: Sequence[PendingUpload], recorded: Collection[str]) -> PendingUpload | None:
-    """Return the upload that a run was killed over between asking for it and recording it, if it can be told.
+def orphans(intent: StoredRecord, pending: Sequence[PendingUpload], known: Collection[str]) -> list[PendingUpload]:
+    """Return the uploads that may be what a run asked for and was killed over before it recorded it.
 
-    It was not there when the intent was written, nobody recorded it, and it was begun within ``ASKED_FOR`` of the
-    intent, by the service's clock. Where two are like that, none is touched: one of them is another tool's.
+    They were not there when the intent was written, nobody recorded them (``known`` are the ids of those), and they were
+    begun within ``ASKED_FOR`` of the intent, by the service's clock.
     """
     when, record = intent.modified, intent.record
     if when is None:
-        return None
-    found = [
+        return []
+    return [
         upload
         for upload in pending
         if upload.key == record.key
         and upload.id not in record.seen
-        and upload.id not in recorded
+        and upload.id not in known
         and upload.initiated is not None
         and -GRAIN <= upload.initiated - when <= ASKED_FOR
     ]
-    return found[0] if len(found) == 1 else None
 
 
 def overtaken(record: Record, now_at_key: ObjectInfo | None) -> bool:
