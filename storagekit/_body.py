@@ -8,7 +8,7 @@ OSError into its own ProtocolError) and a broken source must not look like a bro
 from __future__ import annotations
 
 from storagekit._clock import Cancel
-from storagekit._hash import Hasher, new_hasher
+from storagekit._hash import NO_CHECKSUM, Hasher, new_hasher
 from storagekit._meter import Meter
 from storagekit._plan import Span
 from storagekit._source import OpenSource, RangeReader
@@ -27,7 +27,7 @@ class MemoryBody:
         self._offset = 0
         self._meter = meter
         self._cancel = cancel
-        self.checksum = checksum
+        self.checksum = None if checksum == NO_CHECKSUM else checksum
         self.failed: BaseException | None = None
 
     @property

@@ -170,8 +170,8 @@ def _described_alike(info: ObjectInfo, record: Record) -> bool:
 def orphans(intent: StoredRecord, pending: Sequence[PendingUpload], known: Collection[str]) -> list[PendingUpload]:
     """Return the uploads that may be what a run asked for and was killed over before it recorded it.
 
-    They were not there when the intent was written, nobody recorded them (``known`` are the ids of those), and they were
-    begun within ``ASKED_FOR`` of the intent, by the service's clock.
+    They were not there when the intent was written, nobody recorded them (``known`` are the ids of those), and they
+    were begun within ``ASKED_FOR`` of the intent, by the service's clock.
     """
     when, record = intent.modified, intent.record
     if when is None:

@@ -65,9 +65,9 @@ def run(job: Job, discarding: Records) -> UploadResult:
     """Upload the job's source. First every upload of this key that ``discarding`` knows is given up (``restart``)."""
     check_possible(job)
     restart(job, discarding)
-    if not job.overwrite:
-        require_absent(job, look(job))
     found = begin(job)
+    if not job.overwrite and not isinstance(found, Published):
+        require_absent(job, look(job))
     lost = broke = 0
     while not isinstance(found, Published):
         try:

@@ -101,7 +101,7 @@ class DriverError(Exception):
 class Limits:
     """Facts of one driver instance. Sizes are bytes; a profile may override any of them.
 
-    ``checksum`` is what the server verifies on every body (``md5``: Content-MD5; ``crc64``: CRC-64/ECMA).
+    ``checksum`` is what the server verifies on every body (``md5``: Content-MD5; ``crc64``: CRC-64/ECMA; ``none``).
     ``complete_order`` says which of two completes of one key wins: the last ``completion``, or (OBS) the last
     ``initiation``. ``upload_expiry_s`` is when the service drops an unfinished upload by itself (MinIO: 24 h after
     its initiation). ``max_segment_bytes`` and ``empty_segments`` say what may stand between two slashes of a key.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from storagekit._plan import MIB, Plan, Span, effective_workers, plan_parts
+from storagekit._plan import MIB, Plan, Span, effective_workers, plan_parts, plan_stream, reach
 from storagekit.driver import Limits
 from storagekit.errors import ConfigurationError
 
@@ -126,3 +126,32 @@ def test_all_effective_workers_together_stay_inside_the_budget(workers: int, bud
     effective = effective_workers(workers, budget, part_size)
     assert 1 <= effective <= workers
     assert effective * part_size <= budget
+
+
+class TestStreams:
+    LIMITS = Limits(min_part=1, max_parts=100, max_part=1000)
+
+    def test_parts_double_after_each_tenth_of_the_parts_up_to_half_of_the_budget(self) -> None:
+        plan = plan_stream(self.LIMITS, 4, 64)
+        assert [4] * 10 + [8] * 10 + [16] * 10 + [32] * 70 == [plan.full(number) for number in range(1, 101)]
+
+    def test_the_defaults_reach_984_gib(self) -> None:
+        assert 984 == reach(plan_stream(Limits(), 16 * MIB, 256 * MIB), Limits()) // 1024**3
+
+    @pytest.mark.parametrize("wanted", [5 * MIB - 1, 5 * 1024 * MIB + 1])
+    def test_a_part_size_that_the_service_does_not_take_is_refused(self, wanted: int) -> None:
+        with pytest.raises(ConfigurationError):
+            plan_stream(Limits(), wanted, 256 * MIB)
+
+    @given(st.integers(1, 50), st.integers(1, 2000), st.integers(1, 3000))
+    def test_spans_follow_each_other_without_gap_or_overlap(self, wanted: int, budget: int, parts: int) -> None:
+        limits = Limits(min_part=1, max_parts=parts, max_part=1000)
+        plan = plan_stream(limits, wanted, budget)
+        spans = [plan.span(number) for number in range(1, min(parts, 200) + 2)]
+        assert [0, *accumulate(span.length for span in spans[:-1])] == [span.offset for span in spans]
+        assert all(one.length <= two.length <= 2 * one.length for one, two in pairwise(spans))
+
+    @given(st.integers(1, 50), st.integers(2, 2000))
+    def test_no_part_is_larger_than_half_of_the_budget_or_the_wish(self, wanted: int, budget: int) -> None:
+        plan = plan_stream(self.LIMITS, wanted, budget)
+        assert max(plan.full(number) for number in range(1, 101)) <= plan.largest <= max(wanted, budget // 2)

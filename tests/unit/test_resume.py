@@ -19,14 +19,18 @@ from storagekit._resume import (
     adoptable,
     choose,
     differing,
+    is_opaque,
     kept_parts,
+    orphans,
     overtaken,
     proof,
     quiet_for,
+    same_bytes,
     split,
+    unbroken,
 )
 from storagekit._source import Identity
-from storagekit.types import ObjectInfo, Part
+from storagekit.types import Checksum, ObjectInfo, Part, PendingUpload
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
 STRONG = Identity("mine", "a file", strong=True)
@@ -190,3 +194,81 @@ def test_an_upload_is_quiet_since_it_was_begun_or_got_a_part(
 )
 def test_parts_that_are_listed_otherwise_are_named(listed: dict[int, Part], numbers: Sequence[int]) -> None:
     assert numbers == differing(parts(10, 10), listed)
+
+
+def test_a_stream_goes_on_after_the_full_parts_that_follow_each_other() -> None:
+    plan = Plan(None, 10, era=2, ceiling=20)
+    assert 3 == unbroken(plan, parts(10, 10, 20))
+    assert 2 == unbroken(plan, parts(10, 10, 10))
+    assert 1 == unbroken(plan, {1: Part(1, 10, "e"), 3: Part(3, 20, "e")})
+    assert 0 == unbroken(plan, {})
+
+
+def test_of_an_unknown_length_a_smaller_part_may_be_the_last_one() -> None:
+    plan = Plan(None, 10, era=2, ceiling=20)
+    listed = {number: Part(number, size, "e") for number, size in {0: 5, 1: 10, 2: 11, 3: 7, 4: 20}.items()}
+    assert [1, 3, 4] == list(kept_parts(plan, listed))
+
+
+MD5_ETAG, OTHER_MD5 = "0" * 31 + "1", "0" * 31 + "2"
+CRC = Checksum("crc64", "c" * 16)
+
+
+@pytest.mark.parametrize(
+    ("etag", "checksum", "expected"),
+    [
+        (MD5_ETAG, None, True),
+        (MD5_ETAG, Checksum("crc64", "d" * 16), True),
+        (OTHER_MD5, None, False),
+        (OTHER_MD5, CRC, False),  # an etag that could be an MD5 says more than a checksum of 64 bits
+        ("opaque", CRC, True),
+        ("opaque", Checksum("crc64", "d" * 16), False),
+        ("opaque", None, False),
+    ],
+)
+def test_a_part_is_the_same_by_md5_or_where_there_is_none_by_checksum(
+    etag: str, checksum: Checksum | None, *, expected: bool
+) -> None:
+    assert expected == same_bytes(Part(1, 10, etag, checksum), MD5_ETAG, CRC)
+
+
+def test_an_etag_that_looks_like_an_md5_and_is_none_is_opaque() -> None:
+    assert is_opaque(Part(1, 10, OTHER_MD5), MD5_ETAG)
+    assert not is_opaque(Part(1, 10, MD5_ETAG), MD5_ETAG)
+    assert not is_opaque(Part(1, 10, "c" * 16), MD5_ETAG)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "upload_id", "key", "expected"),
+    [
+        (0, "U", "k", True),
+        (-1, "U", "k", True),
+        (10, "U", "k", True),
+        (-2, "U", "k", False),
+        (11, "U", "k", False),
+        (0, "seen", "k", False),
+        (0, "recorded", "k", False),
+        (0, "U", "kk", False),
+    ],
+)
+def test_an_orphan_was_begun_in_the_moment_of_the_intent_and_is_nobodys(
+    seconds: int, upload_id: str, key: str, *, expected: bool
+) -> None:
+    when = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    intent = StoredRecord(replace(RECORD, key="k", upload_id="", seen=("seen",)), "name", when)
+    pending = [PendingUpload(key, upload_id, when + timedelta(seconds=seconds)), PendingUpload("k", "dateless")]
+    found = [upload.id for upload in orphans(intent, pending, {"recorded"})]
+    assert (["U"] if expected else []) == found
+
+
+def test_a_weak_identity_is_adopted_by_its_like_only() -> None:
+    record = replace(RECORD, identity=WEAK.digest, strong=False, size=None)
+    assert adoptable(record, Request(WEAK, None, None, None))
+    assert not adoptable(record, Request(replace(WEAK, strong=True), None, None, None))
+    assert not adoptable(record, Request(WEAK, 25, None, None))
+
+
+def test_a_weak_identity_proves_nothing_before_all_of_it_was_read() -> None:
+    info = ObjectInfo("k", 25, "e", metadata={TOKEN: "t1"})
+    assert proof(info, RECORD, WEAK, None) is None
+    assert proof(info, RECORD, STRONG, None) == "head"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storagekit._clock import Cancel
-from storagekit._window import Window
+from storagekit._window import Share, Window
 from storagekit.errors import TransferCancelled
 
 BUDGET = 100
@@ -165,3 +165,47 @@ def test_memory_that_could_not_be_had_is_not_held_against_the_budget() -> None:
     with pytest.raises(MemoryError), window.slot(2**62, Cancel()):
         pass
     assert window._in_use == 0
+
+
+class TestShare:
+    def test_the_first_slot_is_reserved_before_it_is_asked_for(self) -> None:
+        window = Window(BUDGET)
+        share = Share(window, 60, Cancel())
+        log: list[str] = []
+        worker = Worker(window, 60, log)
+        until(lambda: waiting(window) == 1)
+
+        slot = share.take(60, Cancel())
+        assert log == []
+        slot.release()
+        until(lambda: log == ["got 60"])
+        worker.end()
+
+    def test_what_is_not_needed_of_it_is_given_back(self) -> None:
+        window = Window(BUDGET)
+        share = Share(window, 90, Cancel())
+        slot = share.take(10, Cancel())
+        assert 10 == window._in_use
+        slot.release()
+        slot.release()
+        assert 0 == window._in_use
+
+    def test_a_larger_first_slot_is_waited_for_without_holding_the_reserved_one(self) -> None:
+        window = Window(BUDGET)
+        share = Share(window, 10, Cancel())
+        with share.slot(100, Cancel()) as buffer:
+            assert 100 == len(buffer)
+        assert 0 == window._in_use
+
+    def test_a_share_that_is_never_used_is_given_back_once(self) -> None:
+        window = Window(BUDGET)
+        share = Share(window, 40, Cancel())
+        share.close()
+        share.close()
+        assert 0 == window._in_use
+
+    def test_the_bytes_of_a_released_slot_cannot_be_touched(self) -> None:
+        slot = Window(BUDGET).take(10, Cancel())
+        slot.release()
+        with pytest.raises(ValueError, match="released"):
+            slot.view[0] = 1
