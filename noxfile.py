@@ -26,11 +26,29 @@ def integration(session: nox.Session) -> None:
 
 
 @nox.session
-def acceptance(session: nox.Session) -> None:
-    """The long form of the kill and two-writer tests: 1 GiB, 50 rounds. About 20 minutes on two cores."""
+def hostile(session: nox.Session) -> None:
+    """Every way in which a web server lies or breaks off; prints a table of what became of each."""
     session.install(".[test]")
-    environment = {"STORAGEKIT_TEST_KILL_SIZE": str(1024**3), "STORAGEKIT_TEST_ROUNDS": "50"}
-    files = [f"tests/integration/test_{name}.py" for name in ("kill", "two_writers", "faults", "memory")]
+    session.run("python", "-m", "storagekit.testing.hostile", *session.posargs)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """The conformance suite against drivers that are wrong in one thing each."""
+    session.install(".[test]")
+    session.run("python", "-m", "pytest", "-s", "tests/conformance/mutants", *session.posargs)
+
+
+@nox.session
+def acceptance(session: nox.Session) -> None:
+    """The long form of the kill and two-writer tests: 1 GiB, 50 rounds, 300 kills. About 30 minutes on two cores."""
+    session.install(".[test]")
+    environment = {
+        "STORAGEKIT_TEST_KILL_SIZE": str(1024**3),
+        "STORAGEKIT_TEST_ROUNDS": "50",
+        "STORAGEKIT_TEST_KILLS": "300",
+    }
+    files = [f"tests/integration/test_{name}.py" for name in ("kill", "300_kills", "two_writers", "faults", "memory")]
     session.run("python", "-m", "pytest", "-s", *files, *session.posargs, env=environment)
 
 

@@ -134,7 +134,7 @@ def test_a_cancelled_crew_ends_without_the_rest(at: int) -> None:
 def interrupted(end: Callable[[Cancel], object]) -> float:
     """Interrupt the thread that waits for one worker, which then does ``end``; return the seconds it took."""
     stop = Cancel()
-    crew: Crew[None]
+    crew: Crew[Span, None]
 
     def work(span: Span) -> None:
         time.sleep(0.05)  # until the main thread waits for us; an earlier interrupt has to end alike
