@@ -1,32 +1,54 @@
-"""Downloads: ranges read in parallel, pinned to one etag, into a temporary file that is renamed when it is whole.
+"""Downloads: ranges read in parallel, pinned to one etag, into a draft that is renamed when it is whole.
 
-Every range is asked for under If-Match, and the answer's own etag and total are compared as well, because some
-servers ignore the condition. The target never holds a partial or mixed object; a killed download leaves only a
-temporary file with ``.storagekit-`` in its name, which the next download of the same target removes.
+The target never holds a partial or mixed object. What a killed or failed download leaves beside it is a draft and a
+journal of finished ranges (``_draft.py``, ``_journal.py``). The next download of the same version reads each of those
+ranges from the draft, compares its CRC-64 with the journal's, and fetches only what is missing or damaged; a download
+of another version removes them. How one range is read: ``_ranges.py``.
+
+What a failure leaves: everything, also a full disk, Ctrl-C or refused credentials; but nothing when the bytes are in
+doubt (IntegrityError), the object is gone, no range was finished, or ``resume`` is off.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from storagekit._clock import Cancel
 from storagekit._crew import Crew
+from storagekit._draft import Draft, exists_already, name_of, open_draft
+from storagekit._hash import new_hasher
+from storagekit._leftovers import Leftovers
 from storagekit._meter import Meter
 from storagekit._plan import MIB, Plan, Span, effective_workers
+from storagekit._ranges import Ranges
 from storagekit._store import Store
 from storagekit._window import Window
-from storagekit.driver import Code, DriverError, Failure, Reader
-from storagekit.errors import ConfigurationError, ConflictError, IntegrityError, SourceChangedError
+from storagekit.errors import ConfigurationError, IntegrityError, ObjectNotFoundError, StorageError
 from storagekit.types import DownloadResult, ObjectInfo, Progress
 
 RANGE = 16 * MIB
 
+_KEPT = "What has arrived is kept beside the file: run again to go on from there"
+
 Listener = Callable[[Progress], None] | None
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """One download to a file: what is to go where, and how."""
+
+    bucket: str
+    info: ObjectInfo
+    path: Path
+    listener: Listener
+    stop: Cancel
+    range_size: int
+    overwrite: bool
+    resume: bool
 
 
 class Downloader:
@@ -37,6 +59,7 @@ class Downloader:
         self._workers = workers
         self._range = min(RANGE, window.budget)
         self._window = window
+        self._leftovers = Leftovers()
 
     def to_file(
         self,
@@ -45,156 +68,132 @@ class Downloader:
         path: Path,
         on_progress: Callable[[Progress], None] | None = None,
         cancel: Cancel | None = None,
+        chunk_size: int | None = None,
+        overwrite: bool = True,  # noqa: FBT001, FBT002  # as the client's keyword
+        resume: bool = True,  # noqa: FBT001, FBT002  # as the client's keyword
     ) -> DownloadResult:
         """Write the object to ``path``, atomically; through a symbolic link to what it points at.
 
         A device or a pipe is written to from first byte to last: renaming a file over it would destroy it.
-        Raises SourceChangedError when the object is replaced meanwhile, ConfigurationError for a directory.
+
+        Args:
+            bucket: the bucket's name.
+            key: the object's key.
+            path: the file; its directory is made where it is missing.
+            on_progress: told of each change, one call at a time.
+            cancel: ends the download with TransferCancelled when it is set.
+            chunk_size: bytes per range, at most the memory budget; None for 16 MiB. For new downloads: one that is
+                gone on with keeps its ranges, or starts afresh where they are larger than the budget.
+            overwrite: whether an existing target may be replaced. If not, publishing needs a file system with hard
+                links, so that a target that appears meanwhile is not replaced either.
+            resume: whether to go on with what an earlier run left, and to leave something on failure. If not, what an
+                earlier run left for this target is removed.
+
+        Raises:
+            ConflictError: the target exists, with ``overwrite`` off; before any byte moves.
+            SourceChangedError: the object was replaced meanwhile.
+            ConfigurationError: ``path`` is a directory, or ``chunk_size`` below 1.
+            OSError: the disk is full, or the file cannot be written.
         """
         path = Path(os.path.realpath(path))
-        if path.is_dir():
-            raise ConfigurationError(f"{path} is a directory", hint="Name a file")
+        self._check(path, chunk_size, overwrite=overwrite)
         stop = Cancel(cancel)
         info = self._store.with_cancel(stop).head(bucket, key)
-        if path.exists() and not path.is_file():
-            self._into_device(bucket, info, path, on_progress, stop)
-        else:
-            self._into_file(bucket, info, path, on_progress, stop)
-        return DownloadResult(bucket, key, str(path), info.size, info.etag)
+        size = min(chunk_size or self._range, self._window.budget)
+        wish = _Wish(bucket, info, path, on_progress, stop, size, overwrite, resume)
+        kept = self._into_device(wish) if path.exists() and not path.is_file() else self._into_file(wish)
+        return DownloadResult(bucket, key, str(path), info.size, info.etag, kept > 0, kept, info.size - kept)
 
-    def _into_device(self, bucket: str, info: ObjectInfo, path: Path, listener: Listener, stop: Cancel) -> None:
-        with path.open("wb", buffering=0) as device:
-            for block in self._blocks(bucket, info, listener, stop):
+    def _check(self, path: Path, chunk_size: int | None, *, overwrite: bool) -> None:
+        if path.is_dir():
+            raise ConfigurationError(f"{path} is a directory", hint="Name a file")
+        if chunk_size is not None and chunk_size < 1:
+            raise ConfigurationError(f"chunk_size={chunk_size}: at least 1 byte is needed")
+        if not overwrite and path.exists():
+            raise exists_already(path)
+
+    def _into_device(self, wish: _Wish) -> int:
+        with wish.path.open("wb", buffering=0) as device:
+            for block in self._blocks(wish.bucket, wish.info, wish.listener, wish.stop, wish.range_size):
                 done = 0
                 while done < len(block):
                     done += device.write(block[done:]) or 0
+        return 0
 
-    def _into_file(self, bucket: str, info: ObjectInfo, path: Path, listener: Listener, stop: Cancel) -> None:
-        plan = Plan(info.size, self._range)
-        workers = min(effective_workers(self._workers, self._window.budget, self._range), plan.count)
-        meter = Meter(Progress(0, info.size, 0, workers, self._range), listener)
-        with _temporary(path) as file:
-            os.truncate(file, info.size)
-            job = _Ranges(self._store.with_cancel(stop), bucket, info, self._window, meter, stop)
-            Crew(plan.spans() if info.size else (), lambda span: job.to_file(span, file), stop).run(workers)
+    def _into_file(self, wish: _Wish) -> int:
+        """Return how many bytes an earlier run had left."""
+        with self._draft(wish) as draft:
+            plan = draft.begin(wish.info, wish.range_size, self._window.budget)
+            workers = effective_workers(self._workers, self._window.budget, plan.part_size)
+            meter = Meter(Progress(0, wish.info.size, 0, workers, plan.part_size), wish.listener)
+            kept = set(self._kept(draft, plan, meter, wish.stop))
+            size = meter.now.kept
+            missing = [span for span in plan.spans() if span.number not in kept and span.length]
+            ranges = Ranges(self._store, wish.bucket, wish.info, meter)
+            crew = Crew(missing, lambda span: self._fetch(ranges, span, draft, wish.stop), wish.stop)
+            crew.run(min(workers, max(1, len(missing))))
+            draft.publish(overwrite=wish.overwrite)
+        return size
+
+    @contextmanager
+    def _draft(self, wish: _Wish) -> Iterator[Draft]:
+        """Yield the draft of a download; on failure leave it, or leave nothing: see the module docstring.
+
+        An object of one range gets no journal, unless an earlier run cut it into smaller ones.
+        """
+        lasting = name_of(wish.path, self._store.guard.backend, wish.bucket, wish.info)
+        wanted = lasting if wish.resume and (wish.info.size > wish.range_size or lasting.exists()) else None
+        draft = open_draft(wish.path, wanted, self._leftovers)
+        try:
+            yield draft
+        except BaseException as error:
+            if isinstance(error, (IntegrityError, ObjectNotFoundError)) or not draft.worth_keeping:
+                draft.remove()
+            else:
+                self._keep(draft, error)
+            raise
+        finally:
+            draft.close()
+
+    def _keep(self, draft: Draft, error: BaseException) -> None:
+        self._leftovers.note(draft.path)
+        if isinstance(error, StorageError):
+            error.advise(_KEPT)
+
+    def _kept(self, draft: Draft, plan: Plan, meter: Meter, stop: Cancel) -> Iterator[int]:
+        """Yield the numbers of the ranges that are in the draft as the journal says."""
+        noted = dict(draft.journal.ranges) if draft.journal else {}
+        for span in map(plan.span, sorted(noted)):
+            with self._window.slot(span.length, stop) as buffer:
+                sound = draft.read(span.offset, buffer) and _crc(buffer) == noted[span.number]
+            stop.check()
+            if sound:
+                meter.keep(span.length)
+                yield span.number
+
+    def _fetch(self, ranges: Ranges, span: Span, draft: Draft, stop: Cancel) -> None:
+        with self._window.slot(span.length, stop) as buffer:
+            ranges.read(span, buffer, stop)
+            draft.write(span.number, span.offset, buffer, _crc(buffer), stop)
 
     def blocks(self, bucket: str, key: str, cancel: Cancel | None = None) -> Iterator[memoryview]:
         """Yield the object's bytes in order; each block is overwritten by the next."""
         stop = Cancel(cancel)
         info = self._store.with_cancel(stop).head(bucket, key)
-        yield from self._blocks(bucket, info, None, stop)
+        yield from self._blocks(bucket, info, None, stop, self._range)
 
-    def _blocks(self, bucket: str, info: ObjectInfo, listener: Listener, stop: Cancel) -> Iterator[memoryview]:
-        meter = Meter(Progress(0, info.size, 0, 1, self._range), listener)
-        job = _Ranges(self._store.with_cancel(stop), bucket, info, self._window, meter, stop)
+    def _blocks(
+        self, bucket: str, info: ObjectInfo, listener: Listener, stop: Cancel, size: int
+    ) -> Iterator[memoryview]:
+        ranges = Ranges(self._store, bucket, info, Meter(Progress(0, info.size, 0, 1, size), listener))
         # Not a slot: two generators that one thread reads in turns would wait for each other for ever.
-        buffer = memoryview(bytearray(min(self._range, info.size)))
-        for span in Plan(info.size, self._range).spans() if info.size else ():
-            job.read(span, buffer[: span.length])
+        buffer = memoryview(bytearray(min(size, info.size)))
+        for span in Plan(info.size, size).spans() if info.size else ():
+            ranges.read(span, buffer[: span.length], stop)
             yield buffer[: span.length]
 
 
-class _Ranges:
-    """The ranges of one object in one version."""
-
-    def __init__(self, store: Store, bucket: str, info: ObjectInfo, window: Window, meter: Meter, stop: Cancel) -> None:
-        self._store = store
-        self._bucket = bucket
-        self._info = info
-        self._window = window
-        self._meter = meter
-        self._stop = stop
-
-    def to_file(self, span: Span, file: int) -> None:
-        """Read one range and write it to its place.
-
-        Through a descriptor of its own: a worker that outlives the download must not write to what gets the number.
-        """
-        own = os.dup(file)
-        try:
-            with self._window.slot(span.length, self._stop) as buffer:
-                self.read(span, buffer)
-                done = 0
-                while done < span.length:
-                    self._stop.check()
-                    done += os.pwrite(own, buffer[done:], span.offset + done)
-        finally:
-            os.close(own)
-
-    def read(self, span: Span, buffer: memoryview) -> None:
-        """Fill ``buffer`` with one range, read again from its start after a failure."""
-        try:
-            self._store.call("read", lambda: self._read(span, buffer), self._bucket, self._info.key)
-        except ConflictError as error:
-            raise self._replaced() from error
-
-    def _read(self, span: Span, buffer: memoryview) -> None:
-        driver = self._store.driver
-        done = 0
-        try:
-            with driver.read(self._bucket, self._info.key, span.offset, span.length, self._info.etag) as reader:
-                self._check(reader)
-                while done < span.length:
-                    self._stop.check()
-                    count = reader.readinto(buffer[done : done + MIB])
-                    if not count:
-                        raise DriverError(Failure(Code.NETWORK, "the object's bytes ended early"))
-                    done += count
-                    self._meter.add(count)
-        except BaseException:
-            self._meter.add(-done)
-            raise
-
-    def _check(self, reader: Reader) -> None:
-        if reader.etag != self._info.etag:
-            raise self._replaced()
-        if reader.total != self._info.size:
-            raise IntegrityError(f"{self._info.key} has {reader.total:,} bytes, and HEAD said {self._info.size:,}")
-
-    def _replaced(self) -> SourceChangedError:
-        return SourceChangedError(f"{self._info.key} was replaced while it was read", hint="Run again")
-
-
-@contextmanager
-def _temporary(path: Path) -> Iterator[int]:
-    """Yield a new file beside ``path`` that takes its name at the end, or vanishes on failure.
-
-    The file is locked while its writer lives, so that the next writer can tell a dead one's and remove it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path)
-    draft, file = _new_draft(path)
-    try:
-        yield file
-        if path.exists():
-            os.fchmod(file, stat.S_IMODE(path.stat().st_mode))  # a private file stays private
-        os.fsync(file)
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(file)
-
-
-def _new_draft(path: Path) -> tuple[Path, int]:
-    """Return a new, locked file; one that another download swept before it was locked is made again."""
-    while True:
-        draft = path.with_name(f".{path.name}.storagekit-{os.urandom(6).hex()}")
-        file = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if draft.exists():
-            return draft, file
-        os.close(file)
-
-
-def _sweep(path: Path) -> None:
-    """Remove temporary files of writers that were killed: their lock is free."""
-    prefix = f".{path.name}.storagekit-"
-    for draft in [entry for entry in path.parent.iterdir() if entry.name.startswith(prefix)]:
-        try:
-            with draft.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                draft.unlink()
-        except (BlockingIOError, FileNotFoundError):  # its writer lives, or another sweeper was first
-            continue
+def _crc(data: memoryview) -> str:
+    hasher = new_hasher("crc64")
+    hasher.update(data)
+    return hasher.checksum().value
