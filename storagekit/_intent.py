@@ -3,9 +3,8 @@
 Between the answer to ``create_upload`` and the record of it a run can be killed, and nothing tells whose upload the
 service then lists. So an intent is written before: a record without an upload id, with the ids that the service listed
 for the key just before. The run that publishes the object looks for intents of its source without a record, and aborts
-the one upload that was begun in that moment, has no part and is nobody's (``_resume.orphans``). Where two are like that
-none is touched: one of them is another tool's. A live run between the two requests that loses its upload this way
-notices with its first part, and begins once more.
+the first upload that was begun in that moment, has no part and is nobody's (``_resume.orphans``). A live run between the
+two requests that loses its upload this way notices with its first part, and begins once more.
 """
 
 from __future__ import annotations
@@ -73,11 +72,11 @@ def _drop(job: Job, intent: StoredRecord, ids: Collection[str]) -> set[str]:
         StoredRecord(intent.record.begun_as(upload.id), "", None)
         for upload in orphans(intent, job.store.uploads(job.bucket, job.key), ids)
     ]
-    empty = [stored for stored in candidates if _is_empty(job, stored.record)]
-    if len(empty) != 1:
+    lost = next((stored for stored in candidates if _is_empty(job, stored.record)), None)
+    if lost is None:
         return set()
-    discard(job, empty[0], "dropped an empty upload that an earlier run was killed over")
-    return {empty[0].record.upload_id}
+    discard(job, lost, "dropped an empty upload that an earlier run was killed over")
+    return {lost.record.upload_id}
 
 
 def _is_empty(job: Job, record: Record) -> bool:

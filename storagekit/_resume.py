@@ -29,8 +29,9 @@ Swift (seen once in 40 pairs of processes: BrokenMPU)."""
 GRAIN = timedelta(seconds=1)
 """Times of a listing may be cut to whole seconds."""
 
-ASKED_FOR = timedelta(seconds=10)
-"""An upload that was begun so long after an intent, or less, can be the one that was asked for."""
+ASKED_FOR = timedelta(seconds=5)
+"""An upload that was begun so long after an intent, or less, can be the one that was asked for. Mostly it is 5 to 200 ms;
+longer would endanger what another tool begins after a kill."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def _described_alike(info: ObjectInfo, record: Record) -> bool:
 
 
 def orphans(intent: StoredRecord, pending: Sequence[PendingUpload], known: Collection[str]) -> list[PendingUpload]:
-    """Return the uploads that may be what a run asked for and was killed over before it recorded it.
+    """Return the uploads that may be what a run asked for and was killed over before it recorded it, earliest first.
 
     They were not there when the intent was written, nobody recorded them (``known`` are the ids of those), and they
     were begun within ``ASKED_FOR`` of the intent, by the service's clock.
@@ -176,8 +177,8 @@ def orphans(intent: StoredRecord, pending: Sequence[PendingUpload], known: Colle
     when, record = intent.modified, intent.record
     if when is None:
         return []
-    return [
-        upload
+    found = [
+        (upload.initiated, upload)
         for upload in pending
         if upload.key == record.key
         and upload.id not in record.seen
@@ -185,6 +186,7 @@ def orphans(intent: StoredRecord, pending: Sequence[PendingUpload], known: Colle
         and upload.initiated is not None
         and -GRAIN <= upload.initiated - when <= ASKED_FOR
     ]
+    return [upload for _, upload in sorted(found, key=lambda entry: entry[0])]
 
 
 def overtaken(record: Record, now_at_key: ObjectInfo | None) -> bool:
