@@ -37,6 +37,8 @@ class Target(Protocol):
 
     def sha256(self, key: str) -> str | None: ...
 
+    def contents(self) -> set[str]: ...
+
     def left_over(self) -> list[str]: ...
 
 
@@ -56,10 +58,13 @@ class LocalTarget:
         path = self.root / BUCKET / key
         return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
-    def left_over(self) -> list[str]:
+    def contents(self) -> set[str]:
+        """Every file in the bucket but the labels of objects."""
         inside = [path.relative_to(self.root / BUCKET) for path in (self.root / BUCKET).rglob("*") if path.is_file()]
-        ours = [path for path in inside if path.parts[0] in (".storagekit", ".storagekit-local")]
-        return [str(path) for path in ours if path.parts[:2] != (".storagekit-local", "meta")]
+        return {str(path) for path in inside if path.parts[:2] != (".storagekit-local", "meta")}
+
+    def left_over(self) -> list[str]:
+        return sorted(name for name in self.contents() if name.startswith((".storagekit/", ".storagekit-local/")))
 
 
 @dataclass
@@ -101,6 +106,11 @@ class S3Target:
         answer.release_conn()
         return digest.hexdigest()
 
+    def contents(self) -> set[str]:
+        """Every object in the bucket, and every unfinished upload of the keys that were asked for."""
+        names = {item.object_name or "" for item in self.client.list_objects(bucket_name=self.bucket, recursive=True)}
+        return names | {f"upload {upload_id} of {key}" for key in self.keys for upload_id in self.uploads(key)}
+
     def left_over(self) -> list[str]:
         records = self.client.list_objects(bucket_name=self.bucket, prefix=".storagekit/", recursive=True)
         return [item.object_name or "" for item in records] + [
@@ -121,13 +131,17 @@ class Sender:
     target: Target
     homes: Path
 
-    def start(self, *arguments: str, python: Sequence[str] = ("-m", "storagekit")) -> subprocess.Popen[bytes]:
+    def environment(self) -> dict[str, str]:
+        """An environment with a home that nobody has used yet."""
         home = self.homes / uuid.uuid4().hex
         home.mkdir(parents=True)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "MINIO_", "STORAGE"))}
+        return {**kept, "HOME": str(home), **self.target.environment}
+
+    def start(self, *arguments: str, python: Sequence[str] = ("-m", "storagekit")) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, *python, *arguments],
-            env={**kept, "HOME": str(home), **self.target.environment},
+            env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,

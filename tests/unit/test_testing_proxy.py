@@ -28,8 +28,10 @@ from storagekit.testing.proxy import (
     LinkFault,
     Request,
     Stall,
+    Strike,
     TCPProxy,
     Transaction,
+    When,
     is_abort,
     is_any,
     is_complete,
@@ -39,6 +41,7 @@ from storagekit.testing.proxy import (
     is_list_parts,
     is_part,
     is_put_object,
+    matches,
 )
 
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nETag: "e"\r\n\r\nok'
@@ -344,6 +347,9 @@ def test_server_that_talks_nonsense(proxy: FaultProxy, upstream: Upstream) -> No
         ("GET", "/b/k", is_get_object()),
         ("HEAD", "/b/k", is_head()),
         ("PATCH", "/", is_any()),
+        ("PUT", "/b/.storagekit/uploads/1/2.json", matches("PUT", r"/\.storagekit/.*json$")),
+        ("DELETE", "/b/k?uploadId=a/b", matches("DELETE", r"/k\?uploadId=a/b$")),
+        ("LOCK", "/b/k", matches("*", "k$")),
     ],
 )
 def test_predicates(method: str, target: str, predicate: Callable[[Request], bool]) -> None:
@@ -364,6 +370,13 @@ def request_for(method: str, target: str) -> Request:
 def test_a_bucket_is_no_object(method: str, target: str) -> None:
     assert not is_put_object()(request_for(method, target))
     assert not is_get_object()(request_for(method, target))
+
+
+def test_a_pattern_that_is_not_found_picks_nothing() -> None:
+    request = request_for("PUT", "/b/k")
+    assert not matches("GET", "k")(request)
+    assert not matches("PUT", "uploads")(request)
+    assert matches("PUT")(request)
 
 
 def test_times_and_skip() -> None:
@@ -611,6 +624,50 @@ def test_own_action(proxy: FaultProxy, upstream: Upstream) -> None:
     assert len(upstream.requests) == 1
 
 
+@pytest.mark.parametrize("status", [500, 503, 429])
+@pytest.mark.parametrize("retry_after", [None, 2, "Wed, 21 Oct 2026 07:28:00 GMT"])
+def test_storm(proxy: FaultProxy, upstream: Upstream, status: int, retry_after: str | int | None) -> None:
+    proxy.faults = [Fault(is_part(), Answer(status, retry_after=retry_after), times=3)]
+    client = http.client.HTTPConnection(proxy.host, proxy.port, timeout=10)
+    answers = []
+    for _ in range(4):
+        client.request("PUT", PART, b"part")
+        answer = client.getresponse()
+        answer.read()
+        answers.append((answer.status, answer.headers["Retry-After"]))
+    client.close()
+    assert [(status, None if retry_after is None else str(retry_after))] * 3 + [(200, None)] == answers
+    assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("when", "at_the_server", "answered"),
+    [
+        ("before forward", 0, False),
+        ("in the body", 0, False),
+        ("after forward, before answer", 1, False),
+        ("after answer", 1, True),
+    ],
+)
+def test_strike(proxy: FaultProxy, upstream: Upstream, when: When, at_the_server: int, answered: bool) -> None:
+    seen: list[int] = []
+    proxy.faults = [Fault(is_part(), Strike(lambda: seen.append(len(upstream.requests)), when, after=500_000))]
+    if answered:
+        assert ask(proxy, "PUT", PART, BODY) == (200, b"ok")
+    else:
+        refused(proxy, "PUT", PART, BODY)
+    assert proxy.wait_idle()
+    assert [at_the_server] == seen
+    assert at_the_server == len(upstream.requests)
+
+
+def test_strike_in_a_body_that_is_shorter_does_not_come(proxy: FaultProxy) -> None:
+    seen: list[int] = []
+    proxy.faults = [Fault(is_part(), Strike(lambda: seen.append(1), "in the body", after=5))]
+    assert ask(proxy, "PUT", PART, b"short") == (200, b"ok")
+    assert [] == seen
+
+
 def test_client_that_dies_within_a_part(proxy: FaultProxy, upstream: Upstream) -> None:
     with socket.create_connection((proxy.host, proxy.port)) as sock:
         sock.sendall(b"PUT /b/k?partNumber=1&uploadId=u HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nhalf")
@@ -694,6 +751,45 @@ def test_tcp_stall_and_delay(tcp: TCPProxy, big: bytes) -> None:
     began = time.monotonic()
     assert exchange_raw(tcp, GET) == big
     assert time.monotonic() - began >= 0.1
+
+
+def test_tcp_stall_and_cut_on_the_way_up(tcp: TCPProxy, upstream: Upstream) -> None:
+    tcp.up = LinkFault(stall_after=20, stall_seconds=0.15, cut_after=30)
+    began = time.monotonic()
+    assert exchange_raw(tcp, GET) == b""
+    assert time.monotonic() - began >= 0.15
+    assert (tcp.bytes_up, upstream.requests) == (30, [])
+
+
+def test_tcp_flips_one_byte_each_way(tcp: TCPProxy, upstream: Upstream, big: bytes) -> None:
+    tcp.down = LinkFault(flip_at=300_000, times=1)
+    got = exchange_raw(tcp, GET)
+    assert [at for at in range(len(big)) if got[at] != big[at]] == [300_000]
+    assert got[300_000] == big[300_000] ^ 0xFF
+    assert exchange_raw(tcp, GET) == big
+    tcp.up = LinkFault(flip_at=5)
+    exchange_raw(tcp, GET)
+    assert upstream.requests[-1][0].startswith(b"GET /\x9d/k")
+
+
+def test_tcp_calls_back_at_the_exact_byte(tcp: TCPProxy, upstream: Upstream) -> None:
+    seen: list[tuple[int, int]] = []
+    held, go_on = threading.Event(), threading.Event()
+
+    def at_the_mark() -> None:
+        seen.append((tcp.bytes_up, len(upstream.requests)))
+        held.set()
+        go_on.wait(10)
+
+    tcp.when_up(len(GET) - 1, at_the_mark)
+    with socket.create_connection((tcp.host, tcp.port), timeout=10) as sock:
+        sock.sendall(GET)
+        assert held.wait(10)
+        assert [(len(GET) - 1, 0)] == seen
+        go_on.set()
+        assert sock.recv(100).startswith(b"HTTP/1.1 200")
+    tcp.when_up(1, lambda: seen.append((-1, -1)))
+    assert (-1, -1) == seen[-1]  # so many had passed already
 
 
 def test_tcp_half_close(tcp: TCPProxy, upstream: Upstream) -> None:

@@ -15,11 +15,24 @@ action is any object with ``apply(transaction)`` and is composed of the transact
 ``relay_answer``, ``swallow_answer``, ``read_body``, ``answer``, ``pause``, ``hang_up``. Without a fault the action is
 ``Forward``. What happened is kept as a frozen ``Exchange``.
 
-``TCPProxy`` passes bytes between two sockets with one thread per direction, counts them, and cuts, stalls or delays
-after so many of them (``LinkFault``).
+A storm is a fault with ``times``: ``Fault(is_any(), Answer(503, retry_after=1), times=5)``.
+
+``TCPProxy`` passes bytes between two sockets with one thread per direction, counts them, and cuts, stalls, delays or
+falsifies after so many of them (``LinkFault``); ``when_up`` calls back at an exact count.
 """
 
-from storagekit.testing.proxy.actions import Answer, CutAnswer, CutRequest, Delay, DropAnswer, Forward, Garbage, Stall
+from storagekit.testing.proxy.actions import (
+    Answer,
+    CutAnswer,
+    CutRequest,
+    Delay,
+    DropAnswer,
+    Forward,
+    Garbage,
+    Stall,
+    Strike,
+    When,
+)
 from storagekit.testing.proxy.fault_proxy import FaultProxy
 from storagekit.testing.proxy.faults import Fault
 from storagekit.testing.proxy.request import (
@@ -34,6 +47,7 @@ from storagekit.testing.proxy.request import (
     is_list_parts,
     is_part,
     is_put_object,
+    matches,
 )
 from storagekit.testing.proxy.tcp_proxy import LinkFault, TCPProxy
 from storagekit.testing.proxy.transaction import Action, Exchange, Transaction
@@ -54,8 +68,10 @@ __all__ = [
     "Predicate",
     "Request",
     "Stall",
+    "Strike",
     "TCPProxy",
     "Transaction",
+    "When",
     "is_abort",
     "is_any",
     "is_complete",
@@ -65,4 +81,5 @@ __all__ = [
     "is_list_parts",
     "is_part",
     "is_put_object",
+    "matches",
 ]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NoReturn, TypeAlias
 from xml.sax.saxutils import escape
 
 from storagekit.testing.proxy.request import Request
 from storagekit.testing.proxy.transaction import Action, Transaction
+
+When: TypeAlias = Literal["before forward", "in the body", "after forward, before answer", "after answer"]
+"""A moment of a request as the proxy sees it."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,33 @@ class DropAnswer:
         if self.then is not None:
             self.then()
         transaction.hang_up(reset=self.reset)
+
+
+@dataclass(frozen=True)
+class Strike:
+    """Call ``then``, e.g. to kill the client, at one moment of a request; unless it was answered, hang up after it."""
+
+    then: Callable[[], object]
+    when: When = "before forward"
+    after: int = 0
+    """With ``when="in the body"``: bytes of the request body passed on before. A shorter body passes as usual."""
+
+    def apply(self, transaction: Transaction) -> None:
+        """As far as told, then the call, then hang up; or all of it, then the call."""
+        if self.when == "before forward":
+            self._strike(transaction)
+        in_body = self.when == "in the body"
+        transaction.forward_request(*((self.after, lambda: self._strike(transaction)) if in_body else ()))
+        if self.when == "after forward, before answer":
+            transaction.swallow_answer()
+            self._strike(transaction)
+        transaction.relay_answer()
+        if self.when == "after answer":
+            self.then()
+
+    def _strike(self, transaction: Transaction) -> NoReturn:
+        self.then()
+        transaction.hang_up()
 
 
 @dataclass(frozen=True)

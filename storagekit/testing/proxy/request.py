@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -38,6 +39,19 @@ Predicate: TypeAlias = Callable[[Request], bool]
 def is_any() -> Predicate:
     """Every request."""
     return lambda _: True
+
+
+def matches(method: str, pattern: str = "") -> Predicate:
+    """Requests with this method ("*": any) in whose ``path?name=value&...`` the regular expression is found.
+
+    The path is as sent, the query decoded: ``matches("PUT", r"/datasets/\\.storagekit/")``.
+    """
+    found = re.compile(pattern).search
+    return lambda request: method in ("*", request.method) and found(_target(request)) is not None
+
+
+def _target(request: Request) -> str:
+    return "?".join([request.path, *filter(None, ["&".join(f"{k}={v}" for k, v in request.query.items())])])
 
 
 def is_part(*numbers: int) -> Predicate:

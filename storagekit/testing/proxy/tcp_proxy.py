@@ -1,10 +1,11 @@
-"""The byte-exact proxy: passes, counts, cuts, stalls and delays, whatever the bytes mean."""
+"""The byte-exact proxy: passes, counts, cuts, stalls, delays and falsifies, whatever the bytes mean."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
@@ -23,10 +24,12 @@ class LinkFault:
     stall_seconds: float = 0.0
     delay_seconds: float = 0.0
     """Wait before passing on each block (of at most 256 KiB)."""
+    flip_at: int | None = None
+    """Pass the byte at this offset of the connection on with all its bits inverted."""
     reset: bool = False
     """Cut with a TCP reset, which may overtake the last bytes."""
     times: int | None = None
-    """How many cuts and stalls in all; None for one each per connection."""
+    """How many cuts, stalls and flips in all; None for one each per connection."""
 
 
 class _Way:
@@ -35,15 +38,31 @@ class _Way:
     def __init__(self, fault: LinkFault) -> None:
         self._lock = threading.Lock()
         self.bytes = 0
+        self._marks: list[tuple[int, Callable[[], object]]] = []
         self.change(fault)
 
     def change(self, fault: LinkFault) -> None:
         self.fault = fault
         self._left = fault.times
 
-    def add(self, count: int) -> None:
+    def when(self, count: int, callback: Callable[[], object]) -> None:
         with self._lock:
+            self._marks.append((count, callback))
+            due = self._due()
+        for call in due:
+            call()
+
+    def add(self, most: int) -> tuple[int, list[Callable[[], object]]]:
+        """Count bytes up to the next mark at most: how many, and what is to be called once they have passed."""
+        with self._lock:
+            count = min([most, *(mark - self.bytes for mark, _ in self._marks)])
             self.bytes += count
+            return count, self._due()
+
+    def _due(self) -> list[Callable[[], object]]:
+        due = [call for mark, call in self._marks if mark <= self.bytes]
+        self._marks = [(mark, call) for mark, call in self._marks if mark > self.bytes]
+        return due
 
     def hit(self) -> bool:
         with self._lock:
@@ -81,9 +100,19 @@ class _Pump:
         delay = self._way.fault.delay_seconds
         if delay > 0:
             self._listener.pause(delay)
+        self._flip(block)
         self._passed += len(block)
-        self._way.add(len(block))
-        self._sink.sendall(block)
+        while block:
+            count, due = self._way.add(len(block))
+            self._sink.sendall(block[:count])
+            for call in due:
+                call()
+            block = block[count:]
+
+    def _flip(self, block: memoryview) -> None:
+        at = self._way.fault.flip_at
+        if at is not None and self._passed <= at < self._passed + len(block) and self._way.hit():
+            block[at - self._passed] ^= 0xFF
 
     def _room(self) -> int:
         """Bytes up to the next mark, so that a mark is always met exactly."""
@@ -158,6 +187,13 @@ class TCPProxy(Listening):
     def bytes_down(self) -> int:
         """Bytes passed to clients, all connections together."""
         return self._down.bytes
+
+    def when_up(self, count: int, callback: Callable[[], object]) -> None:
+        """Call ``callback`` once when ``bytes_up`` is ``count``, before any byte after it passes on that connection.
+
+        It runs in a thread of the proxy; at once, in the caller's, where so many have passed already.
+        """
+        self._up.when(count, callback)
 
     @property
     def connections(self) -> int:
