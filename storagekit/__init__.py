@@ -22,7 +22,13 @@ hookimpl = pluggy.HookimplMarker("storagekit")
 _HOME = {
     "StorageClient": "storagekit.client",
     "StreamingUploader": "storagekit.uploader",
+    "UploadContext": "storagekit._context",
     "RetryPolicy": "storagekit._retry",
+    "ConfigurationError": "storagekit.errors",
+    "ConflictError": "storagekit.errors",
+    "IntegrityError": "storagekit.errors",
+    "NotFoundError": "storagekit.errors",
+    "ServiceError": "storagekit.errors",
     "StorageError": "storagekit.errors",
     "ObjectInfo": "storagekit.types",
     "UploadResult": "storagekit.types",
@@ -31,22 +37,35 @@ _HOME = {
 }
 
 __all__ = [
+    "ConfigurationError",
+    "ConflictError",
     "DownloadResult",
+    "IntegrityError",
+    "NotFoundError",
     "ObjectInfo",
     "Progress",
     "RetryPolicy",
+    "ServiceError",
     "StorageClient",
     "StorageError",
     "StreamingUploader",
+    "UploadContext",
     "UploadResult",
-    "__version__",
     "hookimpl",
 ]
 
 if TYPE_CHECKING:
+    from storagekit._context import UploadContext
     from storagekit._retry import RetryPolicy
     from storagekit.client import StorageClient
-    from storagekit.errors import StorageError
+    from storagekit.errors import (
+        ConfigurationError,
+        ConflictError,
+        IntegrityError,
+        NotFoundError,
+        ServiceError,
+        StorageError,
+    )
     from storagekit.types import DownloadResult, ObjectInfo, Progress, UploadResult
     from storagekit.uploader import StreamingUploader
 else:  # hidden from type checkers, which would take any misspelt name for Any

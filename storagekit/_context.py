@@ -27,6 +27,10 @@ class UploadContext:
     name: str = field(default="", repr=False)
     done: Published | None = field(default=None, repr=False)
 
+    def __repr__(self) -> str:
+        place = f"bucket={self.bucket!r}, key={self.key!r}"
+        return f"UploadContext({place}, upload_id={self.upload_id!r}, offset={self.offset})"
+
     @property
     def bucket(self) -> str:
         """Where the object will be."""

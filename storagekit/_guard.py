@@ -22,7 +22,20 @@ T = TypeVar("T")
 log = logging.getLogger("storagekit")
 
 _HINTS = {
+    Code.NOT_FOUND: "Check bucket and key; keys are case-sensitive",
     Code.BUCKET_NOT_FOUND: "Create the bucket first, or correct its name",
+    Code.UPLOAD_GONE: "Begin the upload again",
+    Code.BUCKET_EXISTS: "Use the bucket as it is, or choose another name",
+    Code.CONFLICT: "Run again; if it stays, choose another key",
+    Code.PRECONDITION: "Look at what is there by now, then run again",
+    Code.PART_INVALID: "Begin the upload again",
+    Code.TOO_SMALL: "Use larger parts",
+    Code.TOO_LARGE: "Use smaller parts, or split the object",
+    Code.INTEGRITY: "Run again; if it stays, suspect the memory or network on the way",
+    Code.INVALID_NAME: "Choose another name",
+    Code.UNSUPPORTED: "This service does not do it: use another one, or do without",
+    Code.REFUSED: "The sentence is the service's own: look up its code there",
+    Code.UNKNOWN: "Please report it, with the traceback that --log-level debug shows",
     Code.ACCESS_DENIED: "Ask for this permission, or use other credentials",
     Code.BAD_CREDENTIALS: "Check the access key and the secret key that were given, or are set in the environment",
     Code.EXPIRED_CREDENTIALS: "Get new credentials and run again",

@@ -1,63 +1,166 @@
-"""The ``requests`` session of an HTTP source; imported when the first URL is opened."""
+"""The requests of an HTTP source: the look at its first byte, redirects, private headers.
+
+Imported when the first URL is opened. Redirects are followed here and not by ``requests``, which reads each
+redirect's body into memory, whatever its length, follows from https to http, and sends all headers but Authorization
+to any host. Every request asks the original URL again: where a redirect leads may expire between two ranges.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from base64 import b64encode
+from collections.abc import Mapping
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 import requests
-import urllib3
-from requests.adapters import HTTPAdapter
+from requests import PreparedRequest, Response
+from requests.structures import CaseInsensitiveDict
 
+from storagekit._http_failures import told
+from storagekit._http_rules import (
+    Validators,
+    garbled,
+    public_url,
+    status_failure,
+    validators_of_piece,
+    whole_of,
+)
+from storagekit._http_wire import StrictAdapter
 from storagekit.driver import Code, DriverError, Failure
-from storagekit.errors import StorageError
+from storagekit.errors import RequestRefusedError, UnsupportedSourceError
 
 _CONNECTIONS = 64  # kept alive; more workers than this is beyond what one source gives
+_CONNECT_S = 10.0
+_MOST_REDIRECTS = 20  # as browsers do
+_FIRST_BYTE = {"Range": "bytes=0-0"}
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class _Session(requests.Session):
-    """Sends the caller's headers to the source's own host only; of itself, requests withholds just Authorization."""
-
-    private: frozenset[str] = frozenset()
-
-    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Called for each redirect."""
-        super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]  # requests is in parts
-        came_from, goes_to = response.request.url or "", prepared_request.url or ""
-        if self.should_strip_auth(came_from, goes_to):  # type: ignore[no-untyped-call]
-            for name in self.private:
-                prepared_request.headers.pop(name, None)
+    def get_redirect_target(self, resp: Response) -> None:
+        """Called for each answer: none is followed by ``requests``."""
 
 
-def make_session(headers: Mapping[str, str]) -> requests.Session:
-    """Return a session that asks for bytes as they are stored and keeps its connections."""
-    session = _Session()
-    session.private = frozenset(headers)
-    session.mount("http://", HTTPAdapter(pool_maxsize=_CONNECTIONS))
-    session.mount("https://", HTTPAdapter(pool_maxsize=_CONNECTIONS))
-    session.headers.update({"Accept-Encoding": "identity", **headers})
-    return session
+class Requester:
+    """Sends the GETs for one URL; used by all threads of a transfer.
+
+    The caller's headers, and user and password of the URL, go to the URL's own host only.
+    """
+
+    def __init__(self, url: str, headers: Mapping[str, str], timeout_s: float) -> None:
+        self.url, login = _without_login(url)
+        self.shown = public_url(url)
+        own = CaseInsensitiveDict({**login, **headers})
+        self._private = frozenset(own)
+        self._auth = _as_it_is if "Authorization" in own else None
+        self._timeout = (_CONNECT_S, timeout_s)
+        self._session = _Session()
+        self._session.mount("http://", StrictAdapter(pool_maxsize=_CONNECTIONS))
+        self._session.mount("https://", StrictAdapter(pool_maxsize=_CONNECTIONS))
+        self._session.headers.update({"Accept-Encoding": "identity", **own})
+
+    def get(self, headers: Mapping[str, str]) -> Response:
+        """Return the answer behind all redirects; its body is not read yet, and the caller closes it.
+
+        Raises DriverError, and StorageError for a redirect that must not be followed.
+        """
+        url, own_host = self.url, True
+        for _ in range(_MOST_REDIRECTS + 1):
+            answer = self._send(url, headers, own_host=own_host)
+            if answer.status_code not in _REDIRECTS or not answer.headers.get("Location"):
+                return answer
+            answer.close()
+            target = self._target(url, answer.headers["Location"])
+            own_host = own_host and not self._leaves(url, target)
+            url = target
+        raise DriverError(Failure(Code.REFUSED, f"the source {self.shown} redirects without end"))
+
+    def _send(self, url: str, headers: Mapping[str, str], *, own_host: bool) -> Response:
+        withheld = {} if own_host else dict.fromkeys(self._private)
+        auth = self._auth if own_host else None
+        with told():
+            return self._session.get(
+                url, headers={**withheld, **headers}, auth=auth, stream=True, timeout=self._timeout
+            )
+
+    def _leaves(self, url: str, target: str) -> bool:
+        return bool(self._session.should_strip_auth(url, target))  # type: ignore[no-untyped-call]  # requests is in parts
+
+    def _target(self, url: str, location: str) -> str:
+        """Return where a redirect leads. Raises for a scheme that cannot be read, and from https to http."""
+        text = location.encode("latin-1").decode("utf-8", "replace")  # http.client reads headers as latin-1
+        target = _joined(url, text)
+        scheme = urlsplit(target).scheme.lower()
+        if scheme not in ("http", "https"):
+            raise UnsupportedSourceError(
+                f"the source {self.shown} redirects to what is no http(s) URL", hint="Give the URL of the file itself"
+            )
+        if url.lower().startswith("https:") and scheme == "http":
+            raise RequestRefusedError(
+                f"the source {self.shown} redirects from https to plain http",
+                hint="Give the http:// URL itself, if it may be read without encryption",
+            )
+        return target
+
+    def first_byte(self) -> Response:
+        """Ask for the first byte, without any condition, and return the answer: 200, 206 or 416."""
+        return self.checked(self.get(_FIRST_BYTE), 200, 206, 416)
+
+    def everything(self) -> Response:
+        """Ask for all bytes and return the answer, a 200 whose framing makes sense."""
+        answer = self.get({})
+        if answer.status_code == 206:
+            answer.close()
+            raise garbled(self.shown, "a part of it, which nobody asked for")
+        return self.readable(self.checked(answer, 200))
+
+    def readable(self, answer: Response) -> Response:
+        """Return a 200 that can be read to its end, or close it and raise."""
+        try:
+            whole_of(answer.headers, self.shown)
+        except BaseException:
+            answer.close()
+            raise
+        return answer
+
+    def look(self) -> Validators:
+        """Return which version the server has now."""
+        with self.first_byte() as answer:
+            if answer.status_code == 206:
+                return validators_of_piece(answer.headers, self.shown)
+            if answer.status_code == 200:
+                return whole_of(answer.headers, self.shown).validators
+        with self.everything() as answer:  # after a 416, which need not show any validator
+            return whole_of(answer.headers, self.shown).validators
+
+    def checked(self, answer: Response, *statuses: int) -> Response:
+        """Return the answer if it has one of the statuses, else close it and raise what its status means."""
+        if answer.status_code in statuses:
+            return answer
+        answer.close()
+        raise DriverError(status_failure(answer.status_code, answer.headers, self.shown))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
 
 
-@contextmanager
-def told() -> Iterator[None]:
-    """Turn what requests and urllib3 raise into a failure without its text, which holds the URL with its query."""
+def _without_login(url: str) -> tuple[str, dict[str, str]]:
+    """Return the URL without user and password, and the header that carries them instead."""
+    parts = urlsplit(url)
+    if parts.username is None:
+        return url, {}
+    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2])
+    return urlunsplit(bare), {"Authorization": f"Basic {b64encode(login.encode()).decode()}"}
+
+
+def _as_it_is(request: PreparedRequest) -> PreparedRequest:
+    """Keep the Authorization that is there: without any ``auth``, requests puts that of ~/.netrc over it."""
+    return request
+
+
+def _joined(url: str, location: str) -> str:
     try:
-        yield
-    except StorageError:
-        raise
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise DriverError(failure_of(error)) from None
-
-
-def failure_of(error: BaseException) -> Failure:
-    """Classify what ``requests`` and ``urllib3`` raise. Pure, as a driver's ``classify`` is."""
-    if isinstance(error, (requests.exceptions.SSLError, urllib3.exceptions.SSLError)):
-        return Failure(Code.REFUSED, "the source's TLS certificate was not accepted")
-    if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)):
-        return Failure(Code.TIMEOUT, "the source did not answer in time")
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
-        return Failure(Code.REFUSED, "this is not a URL that can be read")
-    if isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError, OSError)):
-        return Failure(Code.NETWORK, f"the connection to the source failed ({type(error).__name__})")
-    return Failure(Code.UNKNOWN, f"{type(error).__name__} while reading the source")
+        return urljoin(url, location)
+    except ValueError:
+        return ""

@@ -3,8 +3,8 @@
 Between the answer to ``create_upload`` and the record of it a run can be killed, and nothing tells whose upload the
 service then lists. So an intent is written before: a record without an upload id, with the ids that the service listed
 for the key just before. The run that publishes the object looks for intents of its source without a record, and aborts
-the first upload that was begun in that moment, has no part and is nobody's (``_resume.orphans``). A live run between the
-two requests that loses its upload this way notices with its first part, and begins once more.
+the first upload that was begun in that moment, has no part and is nobody's (``_resume.orphans``). A live run between
+the two requests that loses its upload this way notices with its first part, and begins once more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from storagekit._discard import discard
 from storagekit._job import Job
 from storagekit._record import Record, StoredRecord
-from storagekit._resume import ABANDONED, orphans
+from storagekit._resume import ABANDONED, orphans, unanswered
 from storagekit.errors import PermissionDeniedError, RequestRefusedError, StorageError, UploadGoneError
 from storagekit.types import ObjectInfo
 
@@ -38,6 +38,14 @@ def forget(job: Job, intent: StoredRecord | None) -> None:
         job.records.delete(intent)
     except (StorageError, OSError) as error:
         job.log.note(f"an intent could not be deleted: {error}")
+
+
+def drop_unanswered(job: Job, intent: Record, own: str) -> None:
+    """Abort what a try of ``create_upload`` made whose answer was lost, while the last one made ``own``."""
+    for upload in unanswered(intent.seen, job.store.uploads(job.bucket, job.key), own):
+        lost = StoredRecord(intent.begun_as(upload.id), "", None)
+        if _is_empty(job, lost.record):
+            discard(job, lost, "dropped an upload whose creation was never answered")
 
 
 def clear(job: Job, known: Sequence[StoredRecord], own: StoredRecord | None, at_key: ObjectInfo | None) -> None:

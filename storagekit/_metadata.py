@@ -25,8 +25,12 @@ _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
 
 def encode(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return metadata as it is stored. Raises InvalidNameError for a name that is refused or ours."""
-    for name in metadata:
+    """Return metadata as it is stored. Raises InvalidNameError for a name or value that is refused or ours."""
+    if not isinstance(metadata, Mapping):
+        raise InvalidNameError(f"metadata is {type(metadata).__name__}", hint="Give a dictionary of texts")
+    for name, value in metadata.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise InvalidNameError(f"the metadata {name!r} is {type(value).__name__}, not text", hint="Give texts")
         check_metadata_name(name)
         if name in (TOKEN, SOURCE):
             raise InvalidNameError(f"the metadata name {name!r} is reserved", hint="Choose another name")

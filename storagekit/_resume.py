@@ -30,8 +30,9 @@ GRAIN = timedelta(seconds=1)
 """Times of a listing may be cut to whole seconds."""
 
 ASKED_FOR = timedelta(seconds=5)
-"""An upload that was begun so long after an intent, or less, can be the one that was asked for. Mostly it is 5 to 200 ms;
-longer would endanger what another tool begins after a kill."""
+"""An upload that was begun so long after an intent, or less, can be the one that was asked for. Mostly it is 5 to 200
+ms; longer
+would endanger what another tool begins after a kill."""
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,19 @@ def orphans(intent: StoredRecord, pending: Sequence[PendingUpload], known: Colle
         and -GRAIN <= upload.initiated - when <= ASKED_FOR
     ]
     return [upload for _, upload in sorted(found, key=lambda entry: entry[0])]
+
+
+def unanswered(seen: Collection[str], pending: Sequence[PendingUpload], own: str) -> list[PendingUpload]:
+    """Return the uploads that earlier tries of one ``create_upload`` may have made, whose last try made ``own``.
+
+    They came after the intent (were not ``seen``) and not after ours.
+    """
+    ours = next((upload.initiated for upload in pending if upload.id == own), None)
+    return [
+        upload
+        for upload in pending
+        if upload.id not in (*seen, own) and upload.initiated is not None and ours and upload.initiated <= ours
+    ]
 
 
 def overtaken(record: Record, now_at_key: ObjectInfo | None) -> bool:

@@ -15,7 +15,7 @@ from storagekit._finish import clean_up, finish, require_absent
 from storagekit._hash import new_hasher
 from storagekit._job import Job, Published, Sent, Session
 from storagekit._meter import Meter
-from storagekit._ordered import Reading
+from storagekit._ordered import Loaded, Reading
 from storagekit._plan import Span, reach
 from storagekit._records import Records
 from storagekit._replay import SourceBroke, send_in_order
@@ -27,6 +27,7 @@ from storagekit.errors import (
     ConfigurationError,
     IntegrityError,
     RequestRefusedError,
+    ServiceError,
     SourceTruncatedError,
     StorageError,
     TransferCancelled,
@@ -53,9 +54,9 @@ class _Lost(Exception):
 
 
 class _Broke(Exception):
-    """The source broke off while it was sent to the upload of ``session``."""
+    """The source broke off while it was sent to the upload of ``session``, or before there was one."""
 
-    def __init__(self, session: Session, error: StorageError) -> None:
+    def __init__(self, session: Session | None, error: StorageError) -> None:
         super().__init__(str(error))
         self.session = session
         self.error = error
@@ -184,12 +185,21 @@ def _attempt(job: Job, found: Session | None) -> UploadResult:
             return _put_whole(job)
         return _transfer(job, found or create(job), lambda session: send_parts(job, session))
     with Reading(job) as reading:
-        if found is None:
-            first = reading.first(job.plan)
-            if reading.ended() and _fits_one_put(job, first.length):
-                reading.finish()
-                return _put_read(job, first.view)
+        if found is None and (only := _only_part(job, reading)) is not None:
+            return _put_read(job, only.view)
         return _transfer(job, found or create(job), lambda session: send_in_order(job, session, reading))
+
+
+def _only_part(job: Job, reading: Reading) -> Loaded | None:
+    """Return the first part where the source has no other and one put holds it; otherwise it is kept by ``reading``."""
+    try:
+        first = reading.first(job.plan)
+        if not reading.ended() or not _fits_one_put(job, first.length):
+            return None
+        reading.finish()
+    except ServiceError as error:
+        raise _Broke(None, error) from error
+    return first
 
 
 def _fits_one_put(job: Job, size: int) -> bool:
@@ -249,12 +259,15 @@ def _after_gone(job: Job, end: _Lost, *, last: bool) -> Published | None:
     return None
 
 
-def _read_again(job: Job, end: _Broke, times: int) -> Session:
+def _read_again(job: Job, end: _Broke, times: int) -> Session | None:
     """The source broke off. Read it once more from its start: what was sent is compared, and not sent again."""
-    if job.source.access is Access.ONCE or times >= job.readings or not job.resumable:
+    once = job.source.access is Access.ONCE
+    if once or times >= job.readings or not (job.resumable or end.session is None):
         raise end.error
     job.log.note(f"{end.error.message}: read again from the start")
     job.clock.sleep(2.0**times * job.clock.random(), job.cancel)
+    if end.session is None:
+        return None
     record = end.session.record
     return Session(end.session.stored, kept_parts(record.plan, job.store.parts(record.upload)), resumed=True)
 

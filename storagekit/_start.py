@@ -7,11 +7,10 @@ which of those uploads it still knows, and create a new one where none can be go
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from storagekit import _metadata
 from storagekit._discard import discard
-from storagekit._intent import announce, forget
+from storagekit._intent import announce, drop_unanswered, forget
 from storagekit._job import Job, Published, Session
 from storagekit._record import Record, StoredRecord
 from storagekit._resume import Candidate, choose, is_made_by, kept_parts, overtaken, proof, split
@@ -48,7 +47,7 @@ def create(job: Job) -> Session:
     record = new_record(job, look(job))
     job.alive.hold(record.token)
     intent = announce(job, record)
-    record = record.begun_as(_ask_to_create(job, record, intent).id)
+    record = record.begun_as(_ask_to_create(job, record, intent))
     try:
         stored = job.records.save(record)
     except BaseException as error:
@@ -59,18 +58,29 @@ def create(job: Job) -> Session:
     return Session(stored, {}, resumed=False)
 
 
-def _ask_to_create(job: Job, record: Record, intent: StoredRecord | None) -> Upload:
-    """Create the upload. Where it may exist although no answer came, the intent stays: by it, it will be found."""
-    create_upload = partial(
-        job.store.driver.create_upload, job.bucket, job.key, record.upload.options, record.part_size
-    )
+def _ask_to_create(job: Job, record: Record, intent: StoredRecord | None) -> str:
+    """Create the upload and return its id.
+
+    Where it may exist although no answer came, the intent stays for the next run. Where a second try was answered, what
+    the first may have made is dropped at once.
+    """
+    tries = 0
+
+    def create_upload() -> Upload:
+        nonlocal tries
+        tries += 1
+        return job.store.driver.create_upload(job.bucket, job.key, record.upload.options, record.part_size)
+
     try:
-        return job.store.call("create_upload", create_upload, job.bucket, job.key)
+        upload = job.store.call("create_upload", create_upload, job.bucket, job.key)
     except ServiceError:
         raise
     except StorageError:
         forget(job, intent)
         raise
+    if tries > 1 and intent is not None:
+        drop_unanswered(job, intent.record, upload.id)
+    return upload.id
 
 
 def new_record(job: Job, at_key: ObjectInfo | None) -> Record:

@@ -6,6 +6,7 @@ A backend's settings and the environment variables they are read from are stated
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -25,6 +26,10 @@ _SHARED_ENV = {
     "access_key": ("STORAGE_ACCESS_KEY",),
     "secret_key": ("STORAGE_SECRET_KEY",),
 }
+
+
+Given = str | bool | int | float | os.PathLike[str]
+"""What a setting may be given as; a driver gets its text."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,13 @@ def choose_backend(given: str | None, endpoint: str | None, environment: Mapping
     )
 
 
-def resolve(spec: DriverSpec, arguments: Mapping[str, str | None], environment: Mapping[str, str]) -> dict[str, Value]:
+def resolve(
+    spec: DriverSpec, arguments: Mapping[str, Given | None], environment: Mapping[str, str]
+) -> dict[str, Value]:
     """Return the settings of a backend: the argument if given, else the first environment variable that is set.
 
-    Raises ConfigurationError for an argument the backend does not know, or a required setting that is missing.
+    Raises ConfigurationError for an argument the backend does not know or cannot take, or a required setting that is
+    missing.
     """
     known = {setting.name for setting in spec.settings}
     unknown = sorted(name for name, value in arguments.items() if value is not None and name not in known)
@@ -78,14 +86,28 @@ def resolve(spec: DriverSpec, arguments: Mapping[str, str | None], environment: 
     return values
 
 
-def _resolve_one(setting: Setting, arguments: Mapping[str, str | None], environment: Mapping[str, str]) -> Value | None:
+def _resolve_one(
+    setting: Setting, arguments: Mapping[str, Given | None], environment: Mapping[str, str]
+) -> Value | None:
     given = arguments.get(setting.name)
     if given is not None:
-        return Value(setting.name, given, "argument", setting.secret)
+        return Value(setting.name, _text(setting.name, given), "argument", setting.secret)
     for variable in _variables(setting):
         if environment.get(variable):
             return Value(setting.name, environment[variable], variable, setting.secret)
     return None
+
+
+def _text(name: str, given: Given) -> str:
+    """Return a setting as a driver takes it: ``True`` is ``true``. The value is not shown: it may be a secret."""
+    if isinstance(given, bool):
+        return str(given).lower()
+    if isinstance(given, (int, float)):
+        return str(given)
+    text = os.fspath(given) if isinstance(given, (str, os.PathLike)) else None
+    if not isinstance(text, str):
+        raise ConfigurationError(f"{name} is {type(given).__name__}", hint="Give text, a number, True or False")
+    return text
 
 
 def _variables(setting: Setting) -> Iterable[str]:

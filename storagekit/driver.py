@@ -243,7 +243,8 @@ class Driver(Protocol):
         """Copy one object of at most ``limits.max_put`` bytes on the server, with ``options`` as the new ones.
 
         Atomic as ``put`` is. With ``if_match``, requires PRECONDITION where the source has another etag. Requires
-        NOT_FOUND for a missing source. Source and target may be the same key.
+        NOT_FOUND for a missing source, BUCKET_NOT_FOUND for a missing target bucket. Source and target may be the same
+        key. Metadata that is not in ``options`` is not kept.
         """
 
     def copy_part(
@@ -252,7 +253,10 @@ class Driver(Protocol):
         """Store a range of another object as a part, on the server. Requires PRECONDITION, UPLOAD_GONE."""
 
     def create_upload(self, bucket: str, key: str, options: WriteOptions, part_size: int | None) -> Upload:
-        """Begin a multipart upload. Any number may be open for one key; none is visible as an object."""
+        """Begin a multipart upload. Any number may be open for one key; none is visible as an object.
+
+        In this call and all that take its result: an id that belongs to another key is absent.
+        """
 
     def put_part(self, upload: Upload, number: int, body: Body) -> Part:
         """Store one part: any order, any thread; the same number replaces, whole or not at all.
@@ -262,21 +266,32 @@ class Driver(Protocol):
         """
 
     def list_parts(self, upload: Upload, token: str | None = None, limit: int = 1000) -> PartPage:
-        """Return one page of the parts that are stored whole, ascending. Requires UPLOAD_GONE, never an empty page."""
+        """Return one page, at most 1,000, of the parts that are stored whole, ascending.
+
+        Each has its etag, its real size and ``modified``. Parts that are sent meanwhile may appear or not; no other is
+        lost or repeated. Requires UPLOAD_GONE, never an empty page for it.
+        """
 
     def list_uploads(self, bucket: str, prefix: str = "", token: str | None = None, limit: int = 1000) -> UploadPage:
-        """Return one page of unfinished uploads whose key starts with ``prefix`` (see ``exact_upload_listing``)."""
+        """Return one page of unfinished uploads whose key starts with ``prefix`` (see ``exact_upload_listing``).
+
+        An upload is listed from when ``create_upload`` returned, with ``initiated``.
+        """
 
     def complete_upload(self, upload: Upload, parts: Sequence[Part]) -> PutResult:
         """Publish the object made of ``parts``, which ascend by number. Atomic as ``put`` is.
 
         Requires PART_INVALID where a part is missing or its etag differs, TOO_SMALL where a part but the last is
-        below ``limits.min_part``, UPLOAD_GONE. An error that the service hides in a 200 is raised. Never retried
-        blindly: the core judges a lost answer by ``head``.
+        below ``limits.min_part``, UPLOAD_GONE, also where an abort comes at the same moment. A refused complete changes
+        nothing: upload and parts stay. An error that the service hides in a 200 is raised. Never retried blindly: the
+        core judges a lost answer by ``head``.
         """
 
     def abort_upload(self, upload: Upload) -> None:
-        """Drop the upload and its parts; an absent upload is success. Parts in flight end in UPLOAD_GONE."""
+        """Drop the upload and its parts; an absent upload is success, and one of another key is absent.
+
+        Parts in flight end in UPLOAD_GONE.
+        """
 
     def create_bucket(self, bucket: str, location: str | None = None) -> None:
         """Create a bucket. Requires BUCKET_EXISTS."""

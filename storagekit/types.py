@@ -12,23 +12,39 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 RESERVED_PREFIX = ".storagekit/"
 """Keys below this prefix hold upload records: refused on write, hidden from listings (design: the resume protocol)."""
 
 
 class Answers:
-    """Lets a dataclass be read like a dictionary: ``result["size"]``, ``dict(result)``."""
+    """Lets a dataclass be read like a dictionary: ``result["size"]``, ``result.get("size")``, ``dict(result)``.
+
+    A class may also answer to a word that other clients use, or to the name of a property: ``_ALSO``.
+    """
+
+    _ALSO: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self.keys():
+        if name not in self:
             raise KeyError(name)
-        return getattr(self, name)
+        return getattr(self, self._ALSO.get(name, name))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return what ``result[name]`` is, or ``default`` where there is no such name."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
 
     def keys(self) -> list[str]:
         """Return the field names, in the order in which they are declared."""
         return [f.name for f in fields(self)]  # type: ignore[arg-type]  # every subclass is a dataclass
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.keys() or name in self._ALSO
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys())
@@ -44,7 +60,9 @@ class Checksum:
 
 @dataclass(frozen=True)
 class ObjectInfo(Answers):
-    """What a service says of one object."""
+    """What a service says of one object. ``["last_modified"]`` is ``modified``, as other clients call it."""
+
+    _ALSO: ClassVar[Mapping[str, str]] = MappingProxyType({"last_modified": "modified"})
 
     key: str
     size: int
@@ -115,6 +133,30 @@ class ObjectPage:
     token: str | None = None
 
 
+@dataclass(frozen=True, repr=False)
+class ObjectList(Answers):
+    """What ``list_objects`` found: objects and common prefixes, each in UTF-8 byte order.
+
+    ``token`` goes on behind the last of them, or is None where the listing is complete; what follows may turn out to
+    be empty.
+    """
+
+    _ALSO: ClassVar[Mapping[str, str]] = MappingProxyType({"is_truncated": "is_truncated"})
+
+    objects: tuple[ObjectInfo, ...]
+    prefixes: tuple[str, ...] = ()
+    token: str | None = None
+
+    @property
+    def is_truncated(self) -> bool:
+        """Whether there may be more."""
+        return self.token is not None
+
+    def __repr__(self) -> str:
+        counts = f"objects: {len(self.objects)}, prefixes: {len(self.prefixes)}"
+        return f"ObjectList({counts}, {'more may follow' if self.is_truncated else 'complete'})"
+
+
 @dataclass(frozen=True)
 class PartPage:
     """One page of an upload's parts, by ascending number; ``token`` is None on the last page."""
@@ -171,17 +213,45 @@ class UploadResult(Answers):
 
 @dataclass(frozen=True)
 class DownloadResult(Answers):
-    """What a download did: ``path`` holds ``size`` bytes of the object that had ``etag``."""
+    """What a download did: ``path`` holds ``size`` bytes of the object that had ``etag``.
+
+    ``fetched`` are the bytes that this run asked the service for, ``kept`` those that an earlier run had left in a
+    draft beside the file; ``resumed`` says whether there were any.
+    """
 
     bucket: str
     key: str
     path: str
     size: int
     etag: str
+    resumed: bool = False
+    kept: int = 0
+    fetched: int = 0
 
 
 @dataclass(frozen=True)
-class DeleteFailure:
+class UnfinishedUpload(Answers):
+    """One multipart upload that was begun and neither completed nor aborted.
+
+    ``ours`` tells whether it has an upload record; then ``source`` names what is uploaded, ``size`` how long that is
+    and ``part_size`` how it is cut, as far as they are known. ``parts`` and ``kept``, their bytes, are what the service
+    holds; both are None where it no longer knows the upload and only the record is left.
+    """
+
+    bucket: str
+    key: str
+    upload_id: str
+    initiated: datetime | None
+    parts: int | None
+    kept: int | None
+    ours: bool
+    source: str | None = None
+    size: int | None = None
+    part_size: int | None = None
+
+
+@dataclass(frozen=True)
+class DeleteFailure(Answers):
     """One key that could not be deleted, and why."""
 
     key: str

@@ -89,7 +89,7 @@ class StreamingUploader:
     ) -> None:
         _require(workers >= 1, f"workers is {workers}", "At least one worker is needed")
         _require(memory >= MIB, f"memory is {memory:,} bytes", "At least 1 MiB is needed")
-        _require(part_size is None or part_size >= 1, f"part_size is {part_size}", "At least one byte is needed")
+        _require(_is_count(part_size, 1), f"part_size is {part_size!r}", "At least one byte is needed")
         _require(checkpoint in CHECKPOINTS, f"checkpoint is {checkpoint!r}", f"Use one of {', '.join(CHECKPOINTS)}")
         self._clock = clock or Clock()
         self._retry = retry or RetryPolicy()
@@ -148,7 +148,7 @@ class StreamingUploader:
             NotFoundError, PermissionDeniedError, ServiceError, UploadGoneError, TransferCancelled, KeyboardInterrupt:
                 parts and record are kept, and the next run goes on. So it is with what a stream raises itself.
         """
-        self._check(key, size, sha256)
+        self._check(key, size, sha256, part_size, content_type)
         stop = Cancel(cancel)
         with self._means(part_size, stop) as means:
             opened = as_source(source, self._retry, self._clock).open(stop)
@@ -190,7 +190,7 @@ class StreamingUploader:
         With ``source_id``, the caller's own name for this very content, ``UploadContext.offset`` says from which byte
         it is wanted. Without, it is 0: what is there is compared as the bytes pass. See :meth:`upload` for the rest.
         """
-        self._check(key, None, None)
+        self._check(key, None, None, part_size, content_type)
         with self._means(part_size, Cancel()) as means:
             opened = StreamSource(()).open(means.cancel)
             request = request_for(opened, None, None, source_id, content_type, metadata)
@@ -234,11 +234,20 @@ class StreamingUploader:
                 stop.set()
                 raise
 
-    def _check(self, key: str, size: int | None, sha256: str | None) -> None:
+    def _check(
+        self,
+        key: str,
+        size: int | None,
+        sha256: str | None,
+        part_size: int | None = None,
+        content_type: str | None = None,
+    ) -> None:
+        """Raise InvalidNameError or ConfigurationError for what makes no sense, before any request."""
         check_key(key, self._store.limits)
-        _require(size is None or size >= 0, f"size is {size}", "Give the number of bytes")
-        is_digest = sha256 is None or re.fullmatch("[0-9a-fA-F]{64}", sha256) is not None
-        _require(is_digest, "sha256 is no SHA-256", "Give 64 hex digits")
+        _require(_is_count(size, 0), f"size is {size!r}", "Give the number of bytes")
+        _require(_is_count(part_size, 1), f"part_size is {part_size!r}", "Give a number of bytes")
+        _require(_is_digest(sha256), "sha256 is no SHA-256", "Give 64 hex digits")
+        _require(_is_line(content_type), f"content_type is {content_type!r}", "Give one line of text")
 
     @contextmanager
     def _means(self, part_size: int | None, cancel: Cancel) -> Iterator[_Means]:
@@ -307,6 +316,18 @@ class _Means:
 def _require(holds: bool, what: str, hint: str) -> None:  # noqa: FBT001  # reads as the sentence it is
     if not holds:
         raise ConfigurationError(what, hint=hint)
+
+
+def _is_count(number: object, least: int) -> bool:
+    return number is None or (isinstance(number, int) and not isinstance(number, bool) and number >= least)
+
+
+def _is_digest(text: object) -> bool:
+    return text is None or (isinstance(text, str) and re.fullmatch("[0-9a-fA-F]{64}", text) is not None)
+
+
+def _is_line(text: object) -> bool:
+    return text is None or (isinstance(text, str) and text.isprintable() and text.isascii())
 
 
 def request_for(

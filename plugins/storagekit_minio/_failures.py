@@ -68,6 +68,11 @@ _VENDOR: dict[str, Code] = {
     "SlowDownWrite": Code.THROTTLED,
     "ServiceUnavailable": Code.THROTTLED,
     "TooManyRequests": Code.THROTTLED,
+    "RequestLimitExceeded": Code.THROTTLED,
+    "BandwidthLimitExceeded": Code.THROTTLED,
+    "RequestThrottled": Code.THROTTLED,
+    "Throttling": Code.THROTTLED,
+    "ThrottlingException": Code.THROTTLED,
     "RequestTimeout": Code.TIMEOUT,
     "OperationTimedOut": Code.TIMEOUT,
     "InternalError": Code.SERVER,
@@ -115,8 +120,14 @@ def of_code(vendor_code: str | None, message: str | None, status: int | None, re
     """Return the failure for what a service said, in an error or inside a success."""
     known = _VENDOR.get(vendor_code or "")
     code = known or (_of_number(status) if status and status >= 300 else Code.SERVER)
-    detail = (message or "").strip().rstrip(".") or f"the service answered with HTTP status {status}"
+    detail = (message or "").strip().rstrip(".") or _without_words(code, status)
     return Failure(code, detail, request_id=request_id, status=status, vendor_code=vendor_code)
+
+
+def _without_words(code: Code, status: int | None) -> str:
+    """What is said of an answer that says nothing: one to HEAD has no body."""
+    meaning = code.value.replace("_", " ")
+    return f"{meaning}: the service said no more than HTTP status {status}" if status else meaning
 
 
 def of_status(status: int) -> Failure:

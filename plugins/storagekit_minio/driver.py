@@ -155,10 +155,19 @@ class MinioDriver:
             return careful_page(ask, prefix, delimiter, start_after, token, limit)
         return plain_page(ask, delimiter, start_after, token, limit)
 
-    def copy(self, bucket: str, key: str, source_bucket: str, source_key: str, options: WriteOptions) -> PutResult:
+    def copy(
+        self,
+        bucket: str,
+        key: str,
+        source_bucket: str,
+        source_key: str,
+        options: WriteOptions,
+        if_match: str | None = None,
+    ) -> PutResult:
         """Copy one object on the server, its metadata replaced."""
-        headers = {"x-amz-copy-source": _source(source_bucket, source_key), "x-amz-metadata-directive": "REPLACE"}
-        return made(self._client.request("PUT", bucket, key, headers={**_described(options), **headers}))
+        headers = {**_described(options), **_source(source_bucket, source_key, if_match)}
+        headers["x-amz-metadata-directive"] = "REPLACE"
+        return made(self._client.request("PUT", bucket, key, headers=headers))
 
     # --- multipart uploads --------------------------------------------------------------------------------------------
 
@@ -179,11 +188,8 @@ class MinioDriver:
         self, upload: Upload, number: int, source_bucket: str, source_key: str, start: int, length: int, if_match: str
     ) -> Part:
         """Store a range of another object as a part. NoSuchKey is the source here, with every server."""
-        headers = {
-            "x-amz-copy-source": _source(source_bucket, source_key),
-            "x-amz-copy-source-range": f"bytes={start}-{start + length - 1}",
-            "x-amz-copy-source-if-match": f'"{if_match}"',
-        }
+        headers = _source(source_bucket, source_key, if_match)
+        headers["x-amz-copy-source-range"] = f"bytes={start}-{start + length - 1}"
         query = {"partNumber": str(number), "uploadId": upload.id}
         response = self._client.request("PUT", upload.bucket, upload.key, query=query, headers=headers)
         return Part(number, length, made(response).etag)
@@ -306,8 +312,10 @@ def _given(query: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in query.items() if value}
 
 
-def _source(bucket: str, key: str) -> str:
-    return quote(f"/{bucket}/{key}")
+def _source(bucket: str, key: str, if_match: str | None) -> dict[str, str]:
+    """Name the source of a copy, and the etag that it must have."""
+    condition = {} if if_match is None else {"x-amz-copy-source-if-match": f'"{if_match}"'}
+    return {"x-amz-copy-source": quote(f"/{bucket}/{key}"), **condition}
 
 
 def _upload_markers(token: str | None) -> dict[str, str]:

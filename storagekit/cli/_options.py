@@ -23,12 +23,15 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object per event on
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 
 
-def open_client(remote: Remote, endpoint: str | None, region: str | None, log_level: str, **more: Any) -> StorageClient:
-    """Return the client of ``remote``'s backend. Raises ConfigurationError."""
+def open_client(remote: Remote, endpoint: str | None, region: str | None, log_level: str) -> StorageClient:
+    """Set the log level and return the client of ``remote``'s backend. Raises ConfigurationError."""
     set_log_level(log_level)
-    if region is not None:
-        more["region"] = region
-    return StorageClient(remote.backend, remote.bucket or None, endpoint=endpoint, **more)
+    return client_of(remote, endpoint, region)
+
+
+def client_of(remote: Remote, endpoint: str | None, region: str | None, **more: Any) -> StorageClient:
+    """Return the client of ``remote``'s backend. Raises ConfigurationError."""
+    return StorageClient(remote.backend, remote.bucket or None, endpoint=endpoint, region=region, **more)
 
 
 class _Redacting(logging.Formatter):

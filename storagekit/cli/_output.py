@@ -69,7 +69,7 @@ class Output:
             print("interrupted" if isinstance(error, KeyboardInterrupt) else f"error: {error}", file=sys.stderr)
 
     @contextmanager
-    def progress(self, label: str) -> Iterator[_Meter]:
+    def progress(self, label: str) -> Iterator[Meter]:
         """Yield a listener for the progress of one transfer."""
         if self.as_json:
             yield _Events(self)
@@ -151,14 +151,15 @@ def _bars() -> Bars:
     )
 
 
-_Meter = _Silence | _Events | _Lines | _Bar
+Meter = _Silence | _Events | _Lines | _Bar
+"""What shows the progress of one transfer."""
 
 
 def _facts_of(error: BaseException) -> dict[str, Any]:
     facts = {"error": type(error).__name__, "message": str(error) or "interrupted"}
     if isinstance(error, StorageError):
         place = {name: value for name, value in asdict(error.context).items() if value is not None}
-        return {**facts, "message": error.message, "hint": error.hint, **place}
+        return {**facts, "message": error.message, "hint": error.hint, **place, "code": error.code}
     return facts
 
 

@@ -1,31 +1,37 @@
-"""``storagekit cp``: one file, URL or object to another place."""
+"""``storagekit cp``: one file, URL, object or standard input to another place."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 import typer
 
 from storagekit.cli import _options
 from storagekit.cli._exit import command
-from storagekit.cli._output import Output
+from storagekit.cli._output import Meter, Output
 from storagekit.cli._units import parse_size, show_size
 from storagekit.cli._uri import LocalPath, Location, Remote, StandardStream, WebURL, parse
 from storagekit.client import StorageClient
-from storagekit.errors import ConfigurationError, UnsupportedSourceError
+from storagekit.errors import ConfigurationError
 from storagekit.types import UploadResult
 
-_HELP = """Copy SRC to DST: a path, an http(s) URL, or backend://bucket/key; DST may be - for standard output.
+_HELP = """Copy SRC to DST: a path, an http(s) URL, backend://bucket/key, or - for standard input or output.
 
-A copy that was interrupted goes on where it stopped when the same command is run again, from any machine.
+A copy that was interrupted goes on where it stopped when the same command is run again, from any machine. An object is
+copied on the server where both are of one service, else its bytes are streamed through.
 
 \b
 Examples:
   storagekit cp https://host/shard-0001.tar minio://datasets/raw/
   storagekit cp shard.tar local://datasets/raw/shard.tar
   storagekit cp minio://datasets/raw/shard.tar ./
+  storagekit cp minio://datasets/raw/shard.tar minio://archive/
+  pg_dump db | storagekit cp - minio://backups/db.sql
 """
 
 
@@ -39,7 +45,11 @@ def cp(
         str, typer.Option(help="Where the upload record is kept: auto, bucket, local, off.")
     ] = "auto",
     no_resume: Annotated[bool, typer.Option("--no-resume", help="The same as --checkpoint off.")] = False,
-    restart: Annotated[bool, typer.Option("--restart", help="Discard unfinished uploads of this key first.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Discard what earlier runs left first.")] = False,
+    size: Annotated[str | None, typer.Option(help="Bytes that SRC must have; else nothing is published.")] = None,
+    sha256: Annotated[
+        str | None, typer.Option(metavar="HEX", help="SHA-256 that SRC must have; else nothing is published.")
+    ] = None,
     as_json: _options.Json = False,
     quiet: _options.Quiet = False,
     endpoint_url: _options.Endpoint = None,
@@ -50,62 +60,149 @@ def cp(
     output = Output(as_json, quiet, data_on_stdout=isinstance(target, StandardStream))
     remote = target if isinstance(target, Remote) else source
     assert isinstance(remote, Remote)  # noqa: S101  # parse_pair saw to it
-    client = _options.open_client(
-        remote,
-        endpoint_url,
-        region,
-        log_level,
-        part_size=parse_size(part_size) if part_size else None,
-        workers=workers,
-        memory=parse_size(memory),
-        checkpoint="off" if no_resume else checkpoint,
-    )
-    with client:
-        if isinstance(target, Remote):
-            _upload(client, source, target, output, restart=restart)
+    _options.set_log_level(log_level)
+    with ExitStack() as stack:
+        client = stack.enter_context(
+            _options.client_of(
+                remote,
+                endpoint_url,
+                region,
+                part_size=parse_size(part_size) if part_size else None,
+                workers=workers,
+                memory=parse_size(memory),
+                checkpoint="off" if no_resume else checkpoint,
+            )
+        )
+        promise = _Promise(parse_size(size) if size else None, sha256)
+        if not isinstance(target, Remote):
+            promise.refuse()
+            _download(client, remote, target, output, resume=not (no_resume or restart))
+            return
+        upload = _Upload(client, target, output, promise, restart)
+        if isinstance(source, Remote):
+            require_one_meaning(source, target, endpoint_url, region)
+            same = source.backend == target.backend
+            origin = client if same else stack.enter_context(_options.client_of(source, None, None))
+            upload.of_object(origin, _options.need_key(source))
         else:
-            _download(client, remote, target, output)
+            upload.of(source)
 
 
 cp.__doc__ = _HELP
 
 
+@dataclass(frozen=True)
+class _Promise:
+    """What the user says of the source's bytes."""
+
+    size: int | None
+    sha256: str | None
+
+    def refuse(self) -> None:
+        """Raise ConfigurationError if anything is promised: a download is proven by the service's own facts."""
+        if self.size is not None or self.sha256 is not None:
+            raise ConfigurationError("--size and --sha256 are for uploads", hint="Leave them out")
+
+
 def parse_pair(src: str, dst: str) -> tuple[Location, Location]:
-    """Return source and target. Raises ConfigurationError for a pair that this version cannot copy."""
+    """Return source and target. Raises ConfigurationError for a pair that makes no sense."""
     source, target = parse(src), parse(dst)
-    if isinstance(source, StandardStream):
-        raise UnsupportedSourceError("standard input cannot be read yet", hint="Write it to a file first")
     if isinstance(target, WebURL):
         raise ConfigurationError(f"{dst} cannot be written to", hint="Write backend://bucket/key or a path")
-    if isinstance(source, Remote) and isinstance(target, Remote):
-        raise UnsupportedSourceError("an object cannot be copied to an object yet", hint="Copy it to a file first")
     if not isinstance(source, Remote) and not isinstance(target, Remote):
         raise ConfigurationError(f"neither {src} nor {dst} is an object", hint="Write one as backend://bucket/key")
     return source, target
 
 
-def _upload(client: StorageClient, source: Location, target: Remote, output: Output, *, restart: bool) -> None:
-    from storagekit._http import HTTPSource
-    from storagekit._source import FileSource, Source
+def require_one_meaning(source: Remote, target: Remote, endpoint: str | None, region: str | None) -> None:
+    """Raise ConfigurationError where an option could be meant for either of two backends."""
+    if source.backend != target.backend and (endpoint or region):
+        raise ConfigurationError(
+            f"--endpoint-url and --region could be meant for {source.backend} or for {target.backend}",
+            hint="Set the environment variables of each backend instead",
+        )
 
-    if isinstance(source, WebURL):
-        reader: Source = HTTPSource(source.url)
-        target = target.named(source.name)
-    else:
-        assert isinstance(source, LocalPath)  # noqa: S101  # parse_pair saw to it
-        reader, target = FileSource(source.path), target.named(Path(source.path).name)
+
+@dataclass(frozen=True)
+class _Upload:
+    """One upload to ``target``, from whatever source."""
+
+    client: StorageClient
+    target: Remote
+    output: Output
+    promise: _Promise
+    restart: bool
+
+    def of(self, source: Location) -> None:
+        """Upload a file, a URL, or standard input."""
+        from storagekit._http import HTTPSource
+        from storagekit._source import FileSource, Source
+        from storagekit._stream_source import StreamSource
+
+        if isinstance(source, WebURL):
+            reader: Source = HTTPSource(source.url)
+            target = self.target.named(source.name)
+        elif isinstance(source, LocalPath):
+            reader, target = FileSource(source.path), self.target.named(Path(source.path).name)
+        else:
+            target = self.target.named("")
+            reader = StreamSource(standard_input(), "standard input")
+        with self._telling(target) as listener:
+            result = self.client.upload(
+                reader,
+                target.key,
+                size=self.promise.size,
+                sha256=self.promise.sha256,
+                restart=self.restart,
+                on_progress=listener,
+                on_note=self.output.note,
+            )
+        self._say(result)
+
+    def of_object(self, origin: StorageClient, source: Remote) -> None:
+        """Copy an object of ``origin``."""
+        target = self.target.named(base_name(source.key))
+        with self._telling(target) as listener:
+            result = self.client.copy_object(
+                source.key,
+                target.key,
+                source_bucket=source.bucket,
+                source_client=origin,
+                size=self.promise.size,
+                sha256=self.promise.sha256,
+                restart=self.restart,
+                on_progress=listener,
+                on_note=self.output.note,
+            )
+        self._say(result)
+
+    @contextmanager
+    def _telling(self, target: Remote) -> Iterator[Meter]:
+        with _saying_how_to_go_on(self.output), self.output.progress(str(target)) as listener:
+            yield listener
+
+    def _say(self, result: UploadResult) -> None:
+        self.output.result(dict(result), _line(self.client.backend, result))
+
+
+def standard_input() -> IO[bytes]:
+    """Return standard input without a buffer. Raises ConfigurationError where it is closed.
+
+    Not ``sys.stdin.buffer``: a thread that is blocked in it holds its lock, and the interpreter dies of that at exit.
+    """
+    if sys.stdin is None:
+        raise ConfigurationError("standard input is closed", hint="Give it a file or a pipe")
+    return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+
+
+@contextmanager
+def _saying_how_to_go_on(output: Output) -> Iterator[None]:
     try:
-        with output.progress(str(target)) as listener:
-            result = client.upload(reader, target.key, restart=restart, on_progress=listener, on_note=output.note)
+        yield
     except KeyboardInterrupt:
-        _say_how_to_go_on(output)
+        output.note("to go on, run the same command again")
+        output.note("to discard what is kept and begin afresh, run it with --restart")
         raise
-    output.result(dict(result), _line(client.backend, result))
-
-
-def _say_how_to_go_on(output: Output) -> None:
-    output.note("to go on, run the same command again")
-    output.note("to discard what is kept and send everything afresh, run it with --restart")
 
 
 def _line(backend: str, result: UploadResult) -> str:
@@ -113,21 +210,26 @@ def _line(backend: str, result: UploadResult) -> str:
     return f"{backend}://{result.bucket}/{result.key}: {show_size(result.size)}{kept}, etag {result.etag}"
 
 
-def _download(client: StorageClient, source: Remote, target: Location, output: Output) -> None:
+def _download(client: StorageClient, source: Remote, target: Location, output: Output, *, resume: bool) -> None:
     _options.need_key(source)
     if isinstance(target, StandardStream):
         write_to_stdout(client, source.key)
         return
     assert isinstance(target, LocalPath)  # noqa: S101  # parse_pair saw to it
     path = _file_for(target.path, source.key)
-    with output.progress(str(path)) as listener:
-        result = client.download_file(source.key, path, on_progress=listener)
+    with _saying_how_to_go_on(output), output.progress(str(path)) as listener:
+        result = client.download_file(source.key, path, resume=resume, on_progress=listener)
     output.result(dict(result), f"{path}: {show_size(result.size)}, etag {result.etag}")
 
 
 def _file_for(path: str, key: str) -> Path:
     into_directory = path.endswith("/") or Path(path).is_dir()
-    return Path(path) / key.rstrip("/").rpartition("/")[2] if into_directory else Path(path)
+    return Path(path) / base_name(key) if into_directory else Path(path)
+
+
+def base_name(key: str) -> str:
+    """Return the last segment of a key."""
+    return key.rstrip("/").rpartition("/")[2]
 
 
 def write_to_stdout(client: StorageClient, key: str) -> None:

@@ -41,7 +41,7 @@ def run(
 
 
 def _objects(client: StorageClient, remote: Remote, delimiter: str, output: Output) -> None:
-    for page in client.iter_pages(remote.key, delimiter=delimiter):
+    for page in client.iter_pages(prefix=remote.key, delimiter=delimiter):
         rows = [(prefix, None) for prefix in page.prefixes] + [(info.key, info) for info in page.objects]
         for name, info in sorted(rows, key=lambda row: row[0].encode()):
             _row(output, name, info)

@@ -5,11 +5,19 @@ from __future__ import annotations
 import io
 import os
 import sys
+from typing import cast
 
 import typer
 
 from storagekit import __version__
 from storagekit.cli import backends, cat, cp, demo, ls, mb, rm, stat
+from storagekit.cli._exit import exit_code
+from storagekit.cli._output import Output
+from storagekit.errors import ConfigurationError
+
+_USAGE_ERRORS = cast(
+    "tuple[type[Exception], ...]", typer.BadParameter.__bases__
+)  # UsageError, which has no public name
 
 app = typer.Typer(
     name="storagekit",
@@ -53,4 +61,22 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if "--json" in sys.argv:
+        sys.exit(_run_for_a_program(sys.argv[1:]))
     app()
+
+
+def _run_for_a_program(arguments: list[str]) -> int:
+    """Run a command with ``--json`` and return its exit code; also what the parser refuses is one JSON event."""
+    try:
+        return int(app(arguments, standalone_mode=False) or 0)
+    except _USAGE_ERRORS as error:
+        to_stdout = [word for word in arguments if not word.startswith("--")][-1:] == ["-"]
+        usage = ConfigurationError(_sentence(error), hint="Add --help to the command")
+        Output(as_json=True, data_on_stdout=to_stdout).error(usage, exit_code(usage))
+        return exit_code(usage)
+
+
+def _sentence(error: BaseException) -> str:
+    said = error.format_message() if hasattr(error, "format_message") else str(error)
+    return str(said).rstrip(".")

@@ -126,6 +126,7 @@ class UploadFolder:
         """Publish ``parts``. Raises PART_INVALID, TOO_SMALL, UPLOAD_GONE, CONFLICT."""
         with self.held(fcntl.LOCK_EX):
             stored = self.stored()
+            self.require()  # an abort takes ``data`` first: what it removed of the rest was not merely never sent
             chosen = _chosen(stored, parts, min_part)
             if len(chosen) == len(stored) and self._is_contiguous(chosen):
                 result = self._complete_in_place(bucket, chosen)
@@ -154,7 +155,8 @@ class UploadFolder:
         with bucket.temporary(self.key) as (path, fd):
             offset = 0
             for stored in chosen:
-                self._copy(stored, fd, offset)
+                with _or_gone():
+                    self._copy(stored, fd, offset)
                 offset += stored.size
             return bucket.publish(path, fd, self.key, self.options, alive=self.data, gone=_gone())
 

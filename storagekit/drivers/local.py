@@ -175,8 +175,16 @@ class LocalDriver:
         home.require()
         return list_objects(home, prefix, delimiter, start_after, token, limit)
 
-    def copy(self, bucket: str, key: str, source_bucket: str, source_key: str, options: WriteOptions) -> PutResult:
-        with self.read(source_bucket, source_key) as reader:
+    def copy(
+        self,
+        bucket: str,
+        key: str,
+        source_bucket: str,
+        source_key: str,
+        options: WriteOptions,
+        if_match: str | None = None,
+    ) -> PutResult:
+        with self.read(source_bucket, source_key, if_match=if_match) as reader:
             return self.put(bucket, key, _RangeBody(reader, 0, None), options)
 
     def copy_part(

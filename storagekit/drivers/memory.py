@@ -14,22 +14,28 @@ All of ``memory://`` in one process is one store. Nothing outlives the process.
 
 from __future__ import annotations
 
-import hashlib
-import threading
-from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
-from fastcrc import crc64
-
 from storagekit import hookimpl
 from storagekit.driver import Body, Code, DriverError, DriverSpec, Failure, Limits
+from storagekit.drivers._memory_store import (
+    CODES,
+    Blob,
+    Bucket,
+    MemoryReader,
+    MemoryStore,
+    Pending,
+    Refused,
+    crc64_of,
+    joined,
+    md5,
+    received,
+)
 from storagekit.types import (
-    Checksum,
     DeleteFailure,
     ObjectInfo,
     ObjectPage,
@@ -42,131 +48,13 @@ from storagekit.types import (
     WriteOptions,
 )
 
+__all__ = ["LIMITS", "MemoryDriver", "MemoryStore", "storagekit_drivers"]
+
 LIMITS = Limits(min_part=1, checksum="crc64")
-
-_STEP = 1 << 20  # bytes asked of a body at a time: what the protocol promises a body to be good at
-
-_CODES: Mapping[str, tuple[Code, int]] = MappingProxyType(
-    {
-        "BadDigest": (Code.INTEGRITY, 400),
-        "BucketAlreadyOwnedByYou": (Code.BUCKET_EXISTS, 409),
-        "BucketNotEmpty": (Code.BUCKET_NOT_EMPTY, 409),
-        "EntityTooLarge": (Code.TOO_LARGE, 400),
-        "EntityTooSmall": (Code.TOO_SMALL, 400),
-        "IncompleteBody": (Code.INTEGRITY, 400),
-        "InvalidPart": (Code.PART_INVALID, 400),
-        "InvalidPartOrder": (Code.PART_INVALID, 400),
-        "KeyTooLongError": (Code.INVALID_NAME, 400),
-        "NoSuchBucket": (Code.BUCKET_NOT_FOUND, 404),
-        "NoSuchKey": (Code.NOT_FOUND, 404),
-        "NoSuchUpload": (Code.UPLOAD_GONE, 404),
-        "PreconditionFailed": (Code.PRECONDITION, 412),
-    }
-)
-
-
-class _Refused(Exception):  # plays the vendor's exception, which classify translates
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 def _utc_now() -> datetime:
     return datetime.now(timezone.utc)
-
-
-@dataclass(frozen=True)
-class _Blob:
-    info: ObjectInfo
-    data: memoryview
-    checksum: Checksum
-
-
-@dataclass
-class _Pending:
-    upload: Upload
-    initiated: datetime
-    parts: dict[int, tuple[Part, memoryview]] = field(default_factory=dict)
-
-
-@dataclass
-class _Bucket:
-    blobs: dict[str, _Blob] = field(default_factory=dict)
-    keys: list[str] = field(default_factory=list)  # the keys of blobs, sorted
-    uploads: dict[str, _Pending] = field(default_factory=dict)
-
-    def store(self, blob: _Blob) -> None:
-        if blob.info.key not in self.blobs:
-            insort(self.keys, blob.info.key)
-        self.blobs[blob.info.key] = blob
-
-    def remove(self, key: str) -> None:
-        if self.blobs.pop(key, None) is not None:
-            del self.keys[bisect_left(self.keys, key)]
-
-    def after(self, key: str, prefix: str) -> Iterator[str]:
-        """Yield the keys that start with ``prefix`` and stand behind ``key``, in order."""
-        start = max(bisect_right(self.keys, key), bisect_left(self.keys, prefix))
-        for place in range(start, len(self.keys)):
-            if not self.keys[place].startswith(prefix):
-                return
-            yield self.keys[place]
-
-
-class MemoryStore:
-    """The data that memory drivers share: buckets by name, under one lock."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.buckets: dict[str, _Bucket] = {}
-
-
-class _MemoryReader:
-    def __init__(self, blob: _Blob, start: int, length: int | None) -> None:
-        self.etag, self.total = blob.info.etag, blob.info.size
-        self._rest = blob.data[start:] if length is None else blob.data[start : start + length]
-
-    def readinto(self, buffer: memoryview) -> int:
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
-
-    def __enter__(self) -> _MemoryReader:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._rest = self._rest[:0]
-
-
-def _md5(data: bytes | memoryview) -> str:
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
-
-
-def _crc64(data: memoryview) -> Checksum:
-    return Checksum("crc64", f"{crc64.xz(data):016x}")
-
-
-def _received(body: Body, limit: int) -> memoryview:
-    """Return the body's bytes, proven against its size and checksum. Raises what ``body.read`` raises."""
-    if body.size > limit:
-        raise _Refused("EntityTooLarge", f"{body.size:,} bytes are more than the {limit:,} of one request")
-    data = bytearray()
-    while chunk := body.read(_STEP):
-        data += chunk
-    if len(data) != body.size:
-        raise _Refused("IncompleteBody", f"the body has {len(data):,} bytes, {body.size:,} were announced")
-    view = memoryview(data).toreadonly()
-    sent = body.checksum
-    if sent is not None and sent.value != (_md5(view) if sent.algorithm == "md5" else _crc64(view).value):
-        raise _Refused("BadDigest", f"the {sent.algorithm} of the bytes received is not the one announced")
-    return view
-
-
-def _joined(parts: Sequence[memoryview]) -> tuple[memoryview, str]:
-    """Return the bytes of a multipart object and its etag: the MD5 of the parts' binary MD5s, and their number."""
-    digests = b"".join(bytes.fromhex(_md5(part)) for part in parts)
-    return memoryview(b"".join(parts)), f"{_md5(digests)}-{len(parts)}"
 
 
 class MemoryDriver:
@@ -188,13 +76,13 @@ class MemoryDriver:
 
     def read(
         self, bucket: str, key: str, start: int = 0, length: int | None = None, if_match: str | None = None
-    ) -> _MemoryReader:
-        return _MemoryReader(self._blob(bucket, key, if_match), start, length)
+    ) -> MemoryReader:
+        return MemoryReader(self._blob(bucket, key, if_match), start, length)
 
     def put(self, bucket: str, key: str, body: Body, options: WriteOptions) -> PutResult:
         self._check(bucket, key)
-        data = _received(body, self.limits.max_put)
-        return self._publish(bucket, key, data, _md5(data), options)
+        data = received(body, self.limits.max_put)
+        return self._publish(bucket, key, data, md5(data), options)
 
     def delete(self, bucket: str, key: str) -> None:
         with self.store.lock:
@@ -238,10 +126,18 @@ class MemoryDriver:
                     prefixes.append(folded)
         return ObjectPage(tuple(objects), tuple(prefixes))
 
-    def copy(self, bucket: str, key: str, source_bucket: str, source_key: str, options: WriteOptions) -> PutResult:
-        source = self._blob(source_bucket, source_key)
+    def copy(
+        self,
+        bucket: str,
+        key: str,
+        source_bucket: str,
+        source_key: str,
+        options: WriteOptions,
+        if_match: str | None = None,
+    ) -> PutResult:
+        source = self._blob(source_bucket, source_key, if_match)
         self._check(bucket, key)
-        return self._publish(bucket, key, source.data, _md5(source.data), options)
+        return self._publish(bucket, key, source.data, md5(source.data), options)
 
     def copy_part(
         self, upload: Upload, number: int, source_bucket: str, source_key: str, start: int, length: int, if_match: str
@@ -253,12 +149,12 @@ class MemoryDriver:
         self._check(bucket, key)
         upload = Upload(bucket, key, uuid4().hex, options, part_size)
         with self.store.lock:
-            self._bucket(bucket).uploads[upload.id] = _Pending(upload, self._now())
+            self._bucket(bucket).uploads[upload.id] = Pending(upload, self._now())
         return upload
 
     def put_part(self, upload: Upload, number: int, body: Body) -> Part:
         self._pending(upload)
-        return self._enter(upload, number, _received(body, self.limits.max_part))
+        return self._enter(upload, number, received(body, self.limits.max_part))
 
     def list_parts(self, upload: Upload, token: str | None = None, limit: int = 1000) -> PartPage:
         with self.store.lock:
@@ -281,25 +177,27 @@ class MemoryDriver:
     def complete_upload(self, upload: Upload, parts: Sequence[Part]) -> PutResult:
         with self.store.lock:
             pending = self._pending(upload)
-            data, etag = _joined([pending.parts[part.number][1] for part in self._chosen(pending, parts)])
+            data, etag = joined([pending.parts[part.number][1] for part in self._chosen(pending, parts)])
             result = self._publish(upload.bucket, upload.key, data, etag, pending.upload.options)
             del self._bucket(upload.bucket).uploads[upload.id]
         return result
 
     def abort_upload(self, upload: Upload) -> None:
         with self.store.lock:
-            self._bucket(upload.bucket).uploads.pop(upload.id, None)
+            uploads = self._bucket(upload.bucket).uploads
+            if upload.id in uploads and uploads[upload.id].upload.key == upload.key:
+                del uploads[upload.id]
 
     def create_bucket(self, bucket: str, location: str | None = None) -> None:  # there is one place
         with self.store.lock:
             if bucket in self.store.buckets:
-                raise _Refused("BucketAlreadyOwnedByYou", "the bucket exists")
-            self.store.buckets[bucket] = _Bucket()
+                raise Refused("BucketAlreadyOwnedByYou", "the bucket exists")
+            self.store.buckets[bucket] = Bucket()
 
     def delete_bucket(self, bucket: str) -> None:
         with self.store.lock:
             if self._bucket(bucket).blobs:
-                raise _Refused("BucketNotEmpty", "the bucket holds objects")
+                raise Refused("BucketNotEmpty", "the bucket holds objects")
             del self.store.buckets[bucket]
 
     def list_buckets(self) -> Iterable[str]:
@@ -316,41 +214,41 @@ class MemoryDriver:
     def classify(self, error: BaseException) -> Failure:
         if isinstance(error, DriverError):
             return error.failure
-        if not isinstance(error, _Refused):
+        if not isinstance(error, Refused):
             return Failure(Code.UNKNOWN, str(error))
-        code, status = _CODES[error.code]
+        code, status = CODES[error.code]
         return Failure(code, str(error), status=status, vendor_code=error.code)
 
     def close(self) -> None:
         """Nothing to give back; the store belongs to whoever else holds it."""
 
-    def _bucket(self, bucket: str) -> _Bucket:
+    def _bucket(self, bucket: str) -> Bucket:
         try:
             return self.store.buckets[bucket]
         except KeyError:
-            raise _Refused("NoSuchBucket", f"there is no bucket {bucket!r}") from None
+            raise Refused("NoSuchBucket", f"there is no bucket {bucket!r}") from None
 
-    def _blob(self, bucket: str, key: str, if_match: str | None = None) -> _Blob:
+    def _blob(self, bucket: str, key: str, if_match: str | None = None) -> Blob:
         with self.store.lock:
             blob = self._bucket(bucket).blobs.get(key)
         if blob is None:
-            raise _Refused("NoSuchKey", "there is no object at that key")
+            raise Refused("NoSuchKey", "there is no object at that key")
         if if_match is not None and if_match != blob.info.etag:
-            raise _Refused("PreconditionFailed", f"the object's etag is {blob.info.etag} by now")
+            raise Refused("PreconditionFailed", f"the object's etag is {blob.info.etag} by now")
         return blob
 
-    def _pending(self, upload: Upload) -> _Pending:
+    def _pending(self, upload: Upload) -> Pending:
         with self.store.lock:
             pending = self._bucket(upload.bucket).uploads.get(upload.id)
         if pending is None or pending.upload.key != upload.key:
-            raise _Refused("NoSuchUpload", "the upload was completed or aborted, or never begun")
+            raise Refused("NoSuchUpload", "the upload was completed or aborted, or never begun")
         return pending
 
     def _check(self, bucket: str, key: str) -> None:
         with self.store.lock:
             self._bucket(bucket)
         if not 1 <= len(key.encode()) <= self.limits.max_key_bytes:
-            raise _Refused("KeyTooLongError", f"a key has 1 to {self.limits.max_key_bytes:,} bytes")
+            raise Refused("KeyTooLongError", f"a key has 1 to {self.limits.max_key_bytes:,} bytes")
 
     def _lists(self, prefix: str, key: str) -> bool:
         return key == prefix if self.limits.exact_upload_listing else key.startswith(prefix)
@@ -358,30 +256,30 @@ class MemoryDriver:
     def _publish(self, bucket: str, key: str, data: memoryview, etag: str, options: WriteOptions) -> PutResult:
         metadata = MappingProxyType(dict(options.metadata))
         info = ObjectInfo(key, len(data), etag, self._now(), options.content_type, metadata)
-        blob = _Blob(info, data, _crc64(data))
+        blob = Blob(info, data, crc64_of(data))
         with self.store.lock:
             self._bucket(bucket).store(blob)
         return PutResult(etag, checksum=blob.checksum)
 
     def _enter(self, upload: Upload, number: int, data: memoryview) -> Part:
-        part = Part(number, len(data), _md5(data), _crc64(data), self._now())
+        part = Part(number, len(data), md5(data), crc64_of(data), self._now())
         with self.store.lock:
             self._pending(upload).parts[number] = part, data
         return part
 
-    def _chosen(self, pending: _Pending, parts: Sequence[Part]) -> Sequence[Part]:
+    def _chosen(self, pending: Pending, parts: Sequence[Part]) -> Sequence[Part]:
         """Return ``parts``, each of them proven to be stored, ascending and large enough."""
         numbers = [part.number for part in parts]
         if not numbers or numbers != sorted(set(numbers)):
-            raise _Refused("InvalidPartOrder", "the parts do not ascend by number")
+            raise Refused("InvalidPartOrder", "the parts do not ascend by number")
         if not self.limits.sparse_complete and set(numbers) != set(pending.parts):
-            raise _Refused("InvalidPart", "parts that were sent are left out")
+            raise Refused("InvalidPart", "parts that were sent are left out")
         for part in parts:
             stored = pending.parts.get(part.number)
             if stored is None or stored[0].etag != part.etag:
-                raise _Refused("InvalidPart", f"part {part.number} is missing, or another one by now")
+                raise Refused("InvalidPart", f"part {part.number} is missing, or another one by now")
         if any(len(pending.parts[number][1]) < self.limits.min_part for number in numbers[:-1]):
-            raise _Refused("EntityTooSmall", f"a part but the last is below {self.limits.min_part:,} bytes")
+            raise Refused("EntityTooSmall", f"a part but the last is below {self.limits.min_part:,} bytes")
         return parts
 
 

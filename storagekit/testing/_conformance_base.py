@@ -4,28 +4,63 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 from storagekit._guard import classify
-from storagekit.driver import Code, Driver, Failure, Reader
+from storagekit.driver import Code, Driver, Failure, Limits, Reader
 from storagekit.testing.bodies import BytesBody, digest, pattern
 from storagekit.types import ObjectInfo, ObjectPage, Part, PutResult, Upload, WriteOptions
 
 T = TypeVar("T")
 
 PLAIN = WriteOptions()
+LABELLED = WriteOptions("text/x-odd; charset=utf-8", {"mtime": "1700000000.25", "x-note": "a b=c; d%20e, f+g"})
+RELABELLED = WriteOptions("image/png", {"other": "1"})
 TRANSIENT = {Code.NETWORK, Code.SERVER, Code.STALE_CONNECTION, Code.THROTTLED, Code.TIMEOUT}
+
+ODD_KEYS = (
+    "spaces in  it",
+    " leading space",
+    "plus+sign",
+    "per%2Fcent",
+    "per%cent",
+    "what?versionId=x",
+    "hash#tag",
+    "a=b&c=d",
+    "<xml> & \"quotes\" 'single'",
+    "semi;colon:comma,at@dollar$",
+    "~tilde*star!(parens)[brackets]{braces}|pipe^caret`tick",
+    ".leading-dot",
+    "folder/.leading-dot",
+    "..two-dots",
+    "three.../dots",
+    "-dash",
+    "umlaut äöü ß",
+    "cafe\u0301",  # e and a combining accent: must not be composed
+    "中文/한국어/עברית",
+    "emoji 😀/👩‍👩‍👧",
+    "deep/" + "/".join("abcdefghij"),
+)
+
+
+def odd_keys(limits: Limits) -> list[str]:
+    """Return keys of every awkward kind that ``limits`` allow, the longest one included."""
+    segment = limits.max_segment_bytes or limits.max_key_bytes
+    longest = ("k" * segment + "/") * (limits.max_key_bytes // segment + 1)
+    longest = longest[: limits.max_key_bytes - 2] + "/z"  # no segment of it is empty, wherever the cut falls
+    return [*ODD_KEYS, longest.replace("//", "k/"), *(["a//b"] * limits.empty_segments)]
 
 
 @dataclass(frozen=True)
 class Harness:
     """One backend as the suite sees it; made afresh for every test.
 
-    ``bucket`` exists and is empty; ``missing_bucket`` does not exist; ``new_bucket`` does not exist and may be
-    created. ``make_driver`` returns a second instance that reaches the same data. The rest is what backends may
-    legitimately differ in and ``Limits`` does not say:
+    ``bucket`` exists and is empty; ``missing_bucket`` does not exist; ``new_bucket``, and the same with ``-0`` behind,
+    do not exist and may be created. ``make_driver`` returns a second instance that reaches the same data. The rest is
+    what backends may legitimately differ in and ``Limits`` does not say:
 
     ``abort_stops_parts``: a part in flight during an abort fails; else (Swift) it may be acknowledged, and is dropped.
     ``forgets_completed``: a completed upload is gone for every call; else (Swift) its parts, which are the object's own
@@ -35,6 +70,10 @@ class Harness:
     ``repeats_complete``: a second complete of one upload is answered like the first (AWS); else UPLOAD_GONE.
     ``exact_start_after``: a page that starts behind a key in a folder is complete; else (MinIO of 2026-02, where the
     bucket takes several pages) it may leave out keys of that folder.
+    ``copies_have_one_etag``: head and listing agree on the etag of a copy of a multipart object; else (Swift) head has
+    the source's, and the listing the MD5 of the bytes.
+    ``many``: how many keys and parts the tests of full pages store: one more than a page of S3 holds. Fewer, where a
+    request is slow (Swift: 10 ms), shows less.
     ``odd_keys``: keys that the round trip leaves out, because this service cannot hold them.
     """
 
@@ -48,6 +87,8 @@ class Harness:
     one_or_the_other: bool = True
     repeats_complete: bool = False
     exact_start_after: bool = True
+    copies_have_one_etag: bool = True
+    many: int = 1001
     odd_keys: frozenset[str] = frozenset()
 
     @property
@@ -58,6 +99,10 @@ class Harness:
     def body(self, data: bytes, **how: Any) -> BytesBody:
         """Return a body with the checksum that the driver wants; ``how`` as for :class:`BytesBody`."""
         return BytesBody(data, self.driver.limits.checksum, **how)
+
+    def awkward_keys(self) -> list[str]:
+        """Return keys of every awkward kind that the service can hold."""
+        return [key for key in odd_keys(self.driver.limits) if key not in self.odd_keys]
 
     def put(self, key: str, data: bytes, options: WriteOptions = PLAIN) -> PutResult:
         """Store an object."""
@@ -134,10 +179,44 @@ class Harness:
         """Assert that ``call(*args)`` fails with ``code``."""
         assert failure(self.driver, partial(call, *args)).code is code
 
+    def allows(self, call: Callable[..., T], *args: Any) -> T:
+        """Return what ``call(*args)`` returns; where the contract says that it is a success, a failure is a finding."""
+        outcome = self.attempt(partial(call, *args))
+        assert not isinstance(outcome, Code), f"a success is due, not {outcome}"
+        return outcome
+
+    def parts(self, upload: Upload, limit: int = 1000) -> list[Part]:
+        """Return the parts of a whole listing."""
+        found: list[Part] = []
+        token: str | None = None
+        while True:
+            page = self.driver.list_parts(upload, token, limit)
+            assert len(page.parts) <= limit
+            found += page.parts
+            token = page.token
+            if token is None:
+                return found
+
+    @contextmanager
+    def another_bucket(self, suffix: str = "") -> Iterator[str]:
+        """Create ``new_bucket`` (with ``suffix`` behind) and remove it at the end with the objects in it."""
+        bucket = self.new_bucket + suffix
+        self.driver.create_bucket(bucket)
+        try:
+            yield bucket
+        finally:
+            self.attempt(lambda: self.driver.delete_many(bucket, [o.key for o in self.driver.list(bucket).objects]))
+            self.attempt(lambda: self.driver.delete_bucket(bucket))  # a clean-up that fails hides no finding
+
     def is_absent(self, key: str) -> None:
         """Assert that there is no object at ``key``, neither for head nor in a listing."""
         self.refuses(Code.NOT_FOUND, self.driver.head, self.bucket, key)
         assert key not in self.listed(prefix=key)
+
+    def is_labelled(self, key: str, options: WriteOptions) -> None:
+        """Assert content type and metadata of the object at ``key``."""
+        info = self.head(key)
+        assert (info.content_type, dict(info.metadata)) == (options.content_type, dict(options.metadata))
 
     def holds(self, key: str, data: bytes) -> None:
         """Assert that the object at ``key`` is ``data``, for head, listing and read alike."""
@@ -165,4 +244,4 @@ def failure(driver: Driver, call: Callable[[], object]) -> Failure:
     raise AssertionError(f"no failure, but {result!r}")
 
 
-__all__ = ["PLAIN", "BytesBody", "Harness", "digest", "drain", "failure", "pattern"]
+__all__ = ["LABELLED", "PLAIN", "RELABELLED", "BytesBody", "Harness", "digest", "drain", "failure", "pattern"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
-from storagekit.driver import Code
+from storagekit.driver import Code, DriverError, Failure
 from storagekit.testing._conformance_base import PLAIN, BytesBody, Harness, digest, failure, pattern
+from storagekit.testing.bodies import BodyBroke
 from storagekit.types import Part, Upload
 
 OLD = b"what was there before"
@@ -30,6 +32,19 @@ broken = pytest.mark.parametrize("how", BROKEN.values(), ids=BROKEN.keys())
 
 def break_body(harness: Harness, how: dict[str, Any]) -> BytesBody:
     return harness.body(**{"data": pattern(3000), **how})
+
+
+class BreaksOnce:
+    """A body hook that fails the first read at ``offset`` or behind it, and none after that."""
+
+    def __init__(self, offset: int) -> None:
+        self._offset, self._broke = offset, False
+
+    def __call__(self, at: int) -> None:
+        """Raise, the first time that ``at`` is far enough into the body."""
+        if at >= self._offset and not self._broke:
+            self._broke = True
+            raise BodyBroke(f"the source broke off after {at:,} bytes, once")
 
 
 class BodyFailures:
@@ -99,6 +114,37 @@ class BodyFailures:
 
         assert [(part.number, part.etag) for part in harness.driver.list_parts(upload).parts] == [(1, kept.etag)]
 
+    def test_wrong_checksum_of_no_bytes(self, harness: Harness) -> None:
+        """The headers alone would publish an empty object."""
+        upload, wrong = harness.begin("key"), digest(harness.driver.limits.checksum, b"other bytes")
+
+        put = partial(harness.driver.put, harness.bucket, "key", harness.body(b"", checksum=wrong), PLAIN)
+        harness.refuses(Code.INTEGRITY, put)
+        harness.refuses(Code.INTEGRITY, harness.driver.put_part, upload, 1, harness.body(b"", checksum=wrong))
+
+        harness.is_absent("key")
+        assert harness.parts(upload) == []
+
+    @pytest.mark.parametrize("stop", [0, 70_000, 199_999])
+    def test_a_body_that_is_rewound_is_sent_whole(self, harness: Harness, stop: int) -> None:
+        """As the core does it before it tries again."""
+        upload, data = harness.begin("parts"), pattern(200_000)
+        for send in (
+            partial(harness.driver.put, harness.bucket, "key", options=PLAIN),
+            partial(harness.driver.put_part, upload, 1),
+        ):
+            body = harness.body(data, hook=BreaksOnce(stop), step=35_000)
+            with pytest.raises(Exception):  # noqa: B017
+                send(body=body)
+            assert isinstance(body.failed, BodyBroke)
+            body.rewind()
+            harness.allows(partial(send, body=body))
+
+        harness.holds("key", data)
+        assert [part.size for part in harness.parts(upload)] == [len(data)]
+        harness.driver.complete_upload(upload, harness.parts(upload))
+        harness.holds("parts", data)
+
     def test_driver_is_of_use_after_a_broken_body(self, harness: Harness) -> None:
         for _ in range(3):
             with pytest.raises(Exception):  # noqa: B017
@@ -133,7 +179,7 @@ class GoneFailures:
         else:
             harness.refuses(Code.UPLOAD_GONE, harness.driver.complete_upload, upload, [part])
         assert upload.id not in harness.pending("key")
-        harness.driver.abort_upload(upload)
+        harness.allows(harness.driver.abort_upload, upload)
         harness.holds("key", data)
         assert harness.head("key").etag == result.etag
 
@@ -141,7 +187,24 @@ class GoneFailures:
         real = harness.begin("key")
         harness.driver.abort_upload(real)
         for identity in (real.id[:-1] + ("0" if real.id[-1] != "0" else "1"), "../../key", "x"):
-            self._is_gone(harness, Upload(harness.bucket, "key", identity, part_size=harness.part))
+            lost = Upload(harness.bucket, "key", identity, part_size=harness.part)
+            self._is_gone(harness, lost)
+            harness.refuses(Code.UPLOAD_GONE, harness.driver.complete_upload, lost, [Part(1, 1, "0" * 32)])
+            harness.allows(harness.driver.abort_upload, lost)
+
+    def test_of_another_key(self, harness: Harness) -> None:
+        upload, data = harness.begin("key"), pattern(harness.part)
+        part = harness.send(upload, 1, data)
+        lost = Upload(harness.bucket, "another key", upload.id, part_size=harness.part)
+
+        self._is_gone(harness, lost)
+        harness.refuses(Code.UPLOAD_GONE, harness.driver.complete_upload, lost, [part])
+        harness.allows(harness.driver.abort_upload, lost)
+
+        harness.is_absent("another key")
+        assert [(part.number, part.etag) for part in harness.parts(upload)] == [(1, part.etag)]
+        harness.driver.complete_upload(upload, [part])
+        harness.holds("key", data)
 
     def _is_gone(self, harness: Harness, upload: Upload) -> None:
         harness.refuses(Code.UPLOAD_GONE, harness.driver.put_part, upload, 1, harness.body(pattern(harness.part)))
@@ -150,12 +213,13 @@ class GoneFailures:
 
     def test_abort_twice(self, harness: Harness) -> None:
         upload, other = harness.begin("key"), harness.begin("key")
+        kept = harness.send(other, 1, b"kept")
 
-        harness.driver.abort_upload(upload)
-        harness.driver.abort_upload(upload)
+        for _ in range(3):
+            harness.allows(harness.driver.abort_upload, upload)
 
         assert harness.pending("key") == {other.id}
-        assert harness.driver.list_parts(other).parts == ()
+        assert [part.etag for part in harness.parts(other)] == [kept.etag]
 
     def test_complete_names_what_is_not_there(self, harness: Harness) -> None:
         upload, data = harness.begin("key"), pattern(harness.part)
@@ -167,6 +231,8 @@ class GoneFailures:
             harness.refuses(Code.PART_INVALID, harness.driver.complete_upload, upload, parts)
 
         harness.is_absent("key")
+        assert harness.pending("key") == {upload.id}
+        assert [part.etag for part in harness.allows(harness.parts, upload)] == [first.etag]
         harness.driver.complete_upload(upload, [first])
         harness.holds("key", data)
 
@@ -187,6 +253,7 @@ class GoneFailures:
         if harness.driver.limits.min_part > 1:
             harness.refuses(Code.TOO_SMALL, harness.driver.complete_upload, upload, parts)
             harness.is_absent("key")
+            assert [part.etag for part in harness.allows(harness.parts, upload)] == [part.etag for part in parts]
         else:
             harness.driver.complete_upload(upload, parts)
             harness.holds("key", small + b"end")
@@ -248,6 +315,10 @@ class MissingFailures:
     def test_classify_knows_its_limits(self, harness: Harness) -> None:
         for stranger in (KeyError("x"), ValueError(), RuntimeError("no idea")):
             assert harness.driver.classify(stranger).code is Code.UNKNOWN
+
+    def test_classify_passes_on_what_a_driver_error_brings(self, harness: Harness) -> None:
+        brought = Failure(Code.THROTTLED, "slower, please", retry_after_s=2.5, request_id="r", status=503)
+        assert harness.driver.classify(DriverError(brought)) == brought
 
     def test_presign_answers_with_a_url_or_says_that_it_cannot(self, harness: Harness) -> None:
         harness.put("key", b"x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
 import pytest
@@ -44,20 +45,21 @@ def expected(prefix: str, delimiter: str, start_after: str = "") -> tuple[list[s
     return objects, list(dict.fromkeys(prefixes))
 
 
+def filled(harness: Harness) -> Harness:
+    """Return the harness, its bucket filled with ``KEYS`` in an order that is none."""
+    for key in sorted(KEYS, key=lambda key: key[::-1]):
+        harness.put(key, key.encode())
+    return harness
+
+
 class ListTests:
     """A listing is complete, ordered and repeats nothing, whatever the page size."""
-
-    @pytest.fixture
-    def full(self, harness: Harness) -> Harness:
-        """The harness, its bucket filled with ``KEYS`` in an order that is none."""
-        for key in sorted(KEYS, key=lambda key: key[::-1]):
-            harness.put(key, key.encode())
-        return harness
 
     def test_empty_bucket(self, harness: Harness) -> None:
         assert harness.driver.list(harness.bucket) == ObjectPage(())
 
-    def test_order_and_facts(self, full: Harness) -> None:
+    def test_order_and_facts(self, harness: Harness) -> None:
+        full = filled(harness)
         page = full.driver.list(full.bucket)
 
         assert [info.key for info in page.objects] == list(KEYS)
@@ -69,7 +71,8 @@ class ListTests:
             assert info.modified is not None
 
     @pytest.mark.parametrize("limit", [1, 2, 3, len(KEYS) - 1, len(KEYS), len(KEYS) + 1])
-    def test_pages(self, full: Harness, limit: int) -> None:
+    def test_pages(self, harness: Harness, limit: int) -> None:
+        full = filled(harness)
         pages = list(full.pages(limit))
 
         assert folded(pages) == (list(KEYS), [])
@@ -77,19 +80,22 @@ class ListTests:
 
     @pytest.mark.parametrize("prefix", ["a", "a/", "a/b", "a/c", "a/c/", "a/c/d", "é", "é/", "😀", "a b", "B"])
     @pytest.mark.parametrize("limit", [1, 1000])
-    def test_prefix(self, full: Harness, prefix: str, limit: int) -> None:
+    def test_prefix(self, harness: Harness, prefix: str, limit: int) -> None:
+        full = filled(harness)
         found = full.listed(limit, prefix=prefix)
         assert found
         assert found == [key for key in KEYS if key.startswith(prefix)]
 
     @pytest.mark.parametrize("prefix", ["x", "a/c/d/", "A", "a/bb", "B/", "b/x/y/z"])
-    def test_prefix_of_nothing(self, full: Harness, prefix: str) -> None:
+    def test_prefix_of_nothing(self, harness: Harness, prefix: str) -> None:
+        full = filled(harness)
         assert full.driver.list(full.bucket, prefix=prefix) == ObjectPage(())
         assert full.driver.list(full.bucket, prefix=prefix, delimiter="/") == ObjectPage(())
 
     @pytest.mark.parametrize("limit", [1, 2, 1000])
     @pytest.mark.parametrize("prefix", ["", "a", "a/", "a/c", "a/c/", "é", "b/"])
-    def test_delimiter(self, full: Harness, prefix: str, limit: int) -> None:
+    def test_delimiter(self, harness: Harness, prefix: str, limit: int) -> None:
+        full = filled(harness)
         pages = list(full.pages(limit, prefix=prefix, delimiter="/"))
 
         objects, prefixes = folded(pages)
@@ -99,12 +105,14 @@ class ListTests:
 
     @pytest.mark.parametrize("limit", [1, 1000])
     @pytest.mark.parametrize("prefix", ["", "a", "a/"])
-    def test_other_delimiter(self, full: Harness, prefix: str, limit: int) -> None:
+    def test_other_delimiter(self, harness: Harness, prefix: str, limit: int) -> None:
+        full = filled(harness)
         assert folded(list(full.pages(limit, prefix=prefix, delimiter="-"))) == expected(prefix, "-")
 
     @pytest.mark.parametrize("limit", [1, 3, 1000])
     @pytest.mark.parametrize("start_after", [*KEYS, "A", "a", "a/", "a/c", "b", "z", "\U0010ffff"])
-    def test_start_after(self, full: Harness, start_after: str, limit: int) -> None:
+    def test_start_after(self, harness: Harness, start_after: str, limit: int) -> None:
+        full = filled(harness)
         found, wanted = full.listed(limit, start_after=start_after), [key for key in KEYS if key > start_after]
         if full.exact_start_after or limit > len(KEYS) or "/" not in start_after:
             assert found == wanted
@@ -113,16 +121,33 @@ class ListTests:
             assert found[-1:] == wanted[-1:]
 
     @pytest.mark.parametrize("start_after", ["B", "a/b", "a/c/d", "a/d", "b", "A"])
-    def test_start_after_within_a_prefix(self, full: Harness, start_after: str) -> None:
+    def test_start_after_within_a_prefix(self, harness: Harness, start_after: str) -> None:
+        full = filled(harness)
         found = full.listed(2, prefix="a/", start_after=start_after)
         assert found == [key for key in KEYS if key.startswith("a/") and key > start_after]
 
     @pytest.mark.parametrize("start_after", ["B", "a.b", "a0", "~"])
-    def test_start_after_with_delimiter(self, full: Harness, start_after: str) -> None:
+    def test_start_after_with_delimiter(self, harness: Harness, start_after: str) -> None:
+        full = filled(harness)
         pages = list(full.pages(1, delimiter="/", start_after=start_after))
         assert folded(pages) == expected("", "/", start_after)
 
-    def test_another_driver_goes_on_with_the_token(self, full: Harness) -> None:
+    def test_more_keys_than_a_page_holds(self, harness: Harness) -> None:
+        """A page has at most 1,000; a service that is asked for more cuts in silence."""
+        keys = [f"{number // 100:02}/{number:04}" for number in range(harness.many + 2)]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda key: harness.put(key, b"x"), keys))
+
+        pages = list(harness.pages())
+        left = harness.driver.delete_many(harness.bucket, keys[:-3])
+
+        assert folded(pages) == (keys, [])
+        assert all(len(page.objects) <= 1000 for page in pages)
+        assert left == []
+        assert harness.listed() == keys[-3:]
+
+    def test_another_driver_goes_on_with_the_token(self, harness: Harness) -> None:
+        full = filled(harness)
         first = full.driver.list(full.bucket, limit=5)
         second = full.make_driver().list(full.bucket, token=first.token)
         assert [info.key for info in first.objects + second.objects] == list(KEYS)

@@ -221,6 +221,8 @@ class RaceTests:
             key = f"key{turn}"
             upload, data = harness.begin(key), pattern(harness.part)
             part = harness.send(upload, 1, data)
+            if turn % 2 and harness.driver.limits.sparse_complete:
+                harness.send(upload, 2, b"left out")
 
             complete = partial(harness.driver.complete_upload, upload, [part])
             abort = partial(harness.driver.abort_upload, upload)
@@ -233,3 +235,24 @@ class RaceTests:
             else:
                 harness.holds(key, data)
             assert harness.pending(key) == set()
+
+    def test_a_part_is_replaced_while_the_upload_completes(self, harness: Harness) -> None:
+        """The object has the part that the complete names, whole, or the complete says that it is another by now."""
+        for turn in range(4):
+            key, data = f"key{turn}", [pattern(harness.part, seed=2 * turn + number) for number in range(2)]
+            upload = harness.begin(key)
+            old = harness.send(upload, 1, data[0])
+
+            replace = partial(harness.attempt, partial(harness.send, upload, 1, data[1], step=1000))
+            complete = partial(harness.attempt, partial(harness.driver.complete_upload, upload, [old]))
+            calls: list[Callable[[], object]] = [replace, complete]
+            sent, completed = together(calls) if harness.forgets_completed else in_turns(calls, 0)
+
+            if isinstance(completed, Code):
+                assert completed is Code.PART_INVALID
+                assert isinstance(sent, Part)
+                harness.driver.complete_upload(upload, [sent])
+                harness.holds(key, data[1])
+            else:
+                assert isinstance(sent, Part) or sent is Code.UPLOAD_GONE
+                harness.holds(key, data[0])

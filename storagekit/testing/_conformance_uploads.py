@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from storagekit.driver import Code
-from storagekit.testing._conformance_base import PLAIN, Harness, digest, pattern
+from storagekit.testing._conformance_base import LABELLED, PLAIN, Harness, digest, pattern
 from storagekit.types import Part, PartPage, PendingUpload, Upload
 
 
@@ -26,6 +27,13 @@ def send_all(harness: Harness, upload: Upload, data: dict[int, bytes]) -> list[P
 def whole(data: dict[int, bytes]) -> bytes:
     """Return what an object made of ``data`` holds."""
     return b"".join(data[number] for number in sorted(data))
+
+
+def is_recent(moment: datetime | None) -> None:
+    """Assert that it is aware UTC and within an hour of now: clocks of server and tests may differ."""
+    assert moment is not None
+    assert moment.utcoffset() == timedelta(0)
+    assert abs(moment - datetime.now(timezone.utc)) < timedelta(hours=1)
 
 
 class UploadTests:
@@ -76,7 +84,8 @@ class UploadTests:
         assert part.checksum is None or part.checksum == digest(part.checksum.algorithm, data)
         (listed,) = harness.driver.list_parts(upload).parts
         assert (listed.number, listed.size, listed.etag) == (7, len(data), part.etag)
-        assert listed.modified is None or listed.modified.utcoffset() == timedelta(0)
+        assert '"' not in part.etag
+        is_recent(listed.modified)
 
     def test_unannounced_checksum(self, harness: Harness) -> None:
         upload, data = harness.begin("key"), pattern(harness.part)
@@ -167,7 +176,7 @@ class UploadTests:
         assert harness.pending("key") == set()
 
     def test_second_driver_finishes(self, harness: Harness) -> None:
-        upload, data = harness.begin("key"), numbered(harness, 1, 2)
+        upload, data = harness.begin("key", LABELLED), numbered(harness, 1, 2)
         harness.send(upload, 2, data[2])
         other = harness.make_driver()
         found = Upload(upload.bucket, upload.key, upload.id, part_size=upload.part_size)
@@ -176,32 +185,8 @@ class UploadTests:
         other.complete_upload(found, list(other.list_parts(found).parts))
 
         harness.holds("key", whole(data))
+        harness.is_labelled("key", LABELLED)  # those that it was begun with
         other.close()
-
-    def test_copy_part(self, harness: Harness) -> None:
-        source = pattern(harness.part + 1000)
-        etag = harness.put("source", source).etag
-        upload, sent = harness.begin("key"), pattern(500, seed=2)
-        last = harness.send(upload, 2, sent)
-
-        copied = harness.driver.copy_part(upload, 1, harness.bucket, "source", 10, harness.part, etag)
-
-        assert (copied.number, copied.size) == (1, harness.part)
-        assert [part.etag for part in harness.driver.list_parts(upload).parts] == [copied.etag, last.etag]
-        harness.driver.complete_upload(upload, [copied, last])
-        harness.holds("key", source[10 : 10 + harness.part] + sent)
-
-    def test_copy_part_refusals(self, harness: Harness) -> None:
-        etag = harness.put("source", pattern(harness.part)).etag
-        harness.put("source", pattern(harness.part, seed=2))
-        upload, copy = harness.begin("key"), harness.driver.copy_part
-
-        harness.refuses(Code.PRECONDITION, copy, upload, 1, harness.bucket, "source", 0, harness.part, etag)
-        harness.refuses(Code.NOT_FOUND, copy, upload, 1, harness.bucket, "nothing", 0, harness.part, etag)
-        assert harness.driver.list_parts(upload).parts == ()
-        harness.driver.abort_upload(upload)
-        now = harness.head("source").etag
-        harness.refuses(Code.UPLOAD_GONE, copy, upload, 1, harness.bucket, "source", 0, harness.part, now)
 
 
 class UploadListingTests:
@@ -214,29 +199,117 @@ class UploadListingTests:
     def test_parts_by_pages(self, harness: Harness, limit: int) -> None:
         upload = harness.begin("key")
         sent = send_all(harness, upload, {number: pattern(100, seed=number) for number in (10, 9, 2, 1)})
-        listed: list[Part] = []
+
+        listed = harness.parts(upload, limit)
+
+        assert [(part.number, part.etag) for part in listed] == [(part.number, part.etag) for part in sent]
+
+    def test_more_parts_than_a_page_holds(self, harness: Harness) -> None:
+        """A page has at most 1,000; a service that is asked for more cuts in silence."""
+        count = min(harness.driver.limits.max_parts, harness.many)
+        upload, numbers = harness.begin("key"), range(1, count + 1)
+        with ThreadPoolExecutor(8) as pool:
+            sent = list(pool.map(lambda number: harness.send(upload, number, b"%d" % number), numbers))
+
+        listed = harness.parts(upload)
+
+        assert [part.number for part in listed] == list(numbers)
+        assert [(part.size, part.etag) for part in listed] == [(len(str(part.number)), part.etag) for part in sent]
+
+    def test_parts_sent_between_pages(self, harness: Harness) -> None:
+        """What was there at the beginning is neither lost nor repeated."""
+        upload = harness.begin("key")
+        there = [harness.send(upload, number, b"%d" % number) for number in (10, 20, 30, 40, 50)]
+        numbers: list[int] = []
         token: str | None = None
-        while token is not None or not listed:
-            page = harness.driver.list_parts(upload, token, limit)
-            assert 1 <= len(page.parts) <= limit
-            listed += page.parts
+        while True:
+            page = harness.driver.list_parts(upload, token, 2)
+            numbers += [part.number for part in page.parts]
+            for number in (numbers[-1] - 5, numbers[-1] + 5):  # before and behind the place that was reached
+                harness.send(upload, number, b"new")
+            harness.send(upload, 10, b"10")  # the same again
             token = page.token
             if token is None:
                 break
 
-        assert [(part.number, part.etag) for part in listed] == [(part.number, part.etag) for part in sent]
+        assert numbers == sorted(set(numbers))
+        assert [number for number in numbers if number % 10 == 0] == [part.number for part in there]
+
+    def test_sizes_are_those_that_were_sent(self, harness: Harness) -> None:
+        """Whatever was planned: a part of another size is how a resume finds out that it is not its own."""
+        upload, part = harness.begin("key"), harness.part
+        sizes = {1: part + 100, 2: part - 1, 3: part, 4: 0, 5: 1}
+        for number, size in sizes.items():
+            harness.send(upload, number, pattern(size, seed=number))
+        assert {part.number: part.size for part in harness.parts(upload)} == sizes
+
+        sizes |= {1: 7, 3: part + 1, 5: part}
+        for number in (1, 3, 5):
+            harness.send(upload, number, pattern(sizes[number], seed=10 + number))
+        assert {part.number: part.size for part in harness.parts(upload)} == sizes
+
+    def test_modified_follows_a_part_that_is_sent_again(self, harness: Harness) -> None:
+        upload = harness.begin("key")
+        harness.send(upload, 1, b"first")
+        (first,) = harness.parts(upload)
+        harness.send(upload, 1, b"second")
+        (second,) = harness.parts(upload)
+
+        for part in (first, second):
+            is_recent(part.modified)
+        assert first.modified is not None
+        assert second.modified is not None
+        assert first.modified <= second.modified
+        assert (first.size, second.size) == (5, 6)
+
+    def test_another_driver_goes_on_with_the_tokens(self, harness: Harness) -> None:
+        uploads = [harness.begin("key") for _ in range(3)]
+        sent = [harness.send(uploads[0], number, b"%d" % number) for number in (1, 2, 3)]
+        other = harness.make_driver()
+
+        parts = harness.driver.list_parts(uploads[0], limit=2)
+        rest = other.list_parts(uploads[0], parts.token)
+        begun = harness.driver.list_uploads(harness.bucket, "key", limit=2)
+        others = other.list_uploads(harness.bucket, "key", begun.token)
+
+        assert [part.etag for part in parts.parts + rest.parts] == [part.etag for part in sent]
+        assert {upload.id for upload in begun.uploads + others.uploads} == {upload.id for upload in uploads}
+        other.close()
 
     def test_uploads_come_and_go(self, harness: Harness) -> None:
         first, second = harness.begin("a/key"), harness.begin("a/key")
         assert harness.pending("a/key") == {first.id, second.id}
         (*found,) = (up for up in harness.driver.list_uploads(harness.bucket, "a/key").uploads if up.id == first.id)
         assert [upload.key for upload in found] == ["a/key"]
-        assert found[0].initiated is None or found[0].initiated.utcoffset() == timedelta(0)
+        is_recent(found[0].initiated)
 
         harness.driver.complete_upload(first, [harness.send(first, 1, b"x")])
         assert harness.pending("a/key") == {second.id}
         harness.driver.abort_upload(second)
         assert harness.pending("a/key") == set()
+
+    def test_an_upload_is_found_at_once_by_its_key(self, harness: Harness) -> None:
+        """Before it has a part, by another driver too, among uploads of keys that are nearly the same."""
+        other = harness.make_driver()
+        keys = ["a/key", "a/key2", "a/ke", "a/key/below", "A/key", "a/key"]
+        begun: dict[str, set[str]] = {}
+        for key in keys:
+            begun.setdefault(key, set()).add(harness.begin(key).id)
+            for driver in (harness.driver, other):
+                page = driver.list_uploads(harness.bucket, key)
+                assert {upload.id for upload in page.uploads if upload.key == key} == begun[key]
+                for upload in page.uploads:
+                    assert upload.key.startswith(key)
+                    is_recent(upload.initiated)
+        other.close()
+
+    def test_initiated_stays(self, harness: Harness) -> None:
+        upload = harness.begin("key")
+        before = harness.driver.list_uploads(harness.bucket, "key").uploads
+        harness.send(upload, 1, b"x")
+
+        assert [each.id for each in before] == [upload.id]
+        assert harness.driver.list_uploads(harness.bucket, "key").uploads == before
 
     @pytest.mark.parametrize("limit", [1, 2, 1000])
     def test_uploads_by_prefix_and_pages(self, harness: Harness, limit: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Literal
 
 from fastcrc import crc64
@@ -23,6 +24,7 @@ def digest(algorithm: str, data: bytes) -> Checksum:
     return Checksum(algorithm, hashlib.new(algorithm, data, usedforsecurity=False).hexdigest())
 
 
+@lru_cache(maxsize=8)  # 8 MiB of it take 20 ms, and a suite that runs on 100 drivers asks for the same ones
 def pattern(size: int, seed: int = 0) -> bytes:
     """Return ``size`` bytes that look random and are the same for the same ``seed``."""
     return random.Random(seed).randbytes(size)

@@ -25,18 +25,22 @@ differ in is said by ``driver.limits`` and by the fields of :class:`Harness`; no
 one thing or the other. A driver need not test in its own suite what is tested here; its vendor's error codes it must.
 
 The groups, unhappy cases first: bodies that break their promise, uploads that are gone, things that are missing;
-then objects, reads, buckets, listings, uploads, and threads. Parts have the smallest size that ``limits.min_part``
-allows, 4 KiB where it allows less; the whole suite moves about 0.3 GB where that is 5 MiB.
+then objects, reads, copies, buckets, listings, uploads, and threads. Parts have the smallest size that
+``limits.min_part`` allows, 4 KiB where it allows less; the whole suite moves about 0.4 GB where that is 5 MiB.
+
+That the suite itself is worth something is proven by drivers with one fault each, all of which it finds:
+docs/reference/conformance.md names them, and the tests that each of them fails.
 """
 
 from __future__ import annotations
 
 import pytest
 
-_GROUPS = ("base", "failures", "listing", "objects", "races", "uploads")
+_GROUPS = ("base", "copies", "failures", "listing", "objects", "races", "uploads")
 pytest.register_assert_rewrite(*(f"storagekit.testing._conformance_{group}" for group in _GROUPS))
 
 from storagekit.testing._conformance_base import Harness, failure  # noqa: E402  # only now are asserts rewritten
+from storagekit.testing._conformance_copies import CopyPartTests, CopyTests  # noqa: E402
 from storagekit.testing._conformance_failures import BodyFailures, GoneFailures, MissingFailures  # noqa: E402
 from storagekit.testing._conformance_listing import ListTests  # noqa: E402
 from storagekit.testing._conformance_objects import BucketTests, ObjectTests, ReadTests  # noqa: E402
@@ -51,9 +55,11 @@ class DriverConformance(
     MissingFailures,
     ObjectTests,
     ReadTests,
+    CopyTests,
     BucketTests,
     ListTests,
     UploadTests,
+    CopyPartTests,
     UploadListingTests,
     RaceTests,
 ):

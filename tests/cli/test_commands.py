@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import secrets
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from storagekit import StorageClient
 from storagekit.testing.http_source import Behaviour, SourceServer
+from storagekit.testing.servers import S3Server
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 DATA = os.urandom(300_000)
@@ -25,11 +31,12 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(root: Path, tmp_path: Path) -> Run:
-    def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    def command(*arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
             [sys.executable, "-m", "storagekit", *arguments],
             env={**os.environ, "HOME": str(tmp_path), "STORAGEKIT_LOCAL_ROOT": str(root), **environment},
             cwd=tmp_path,
+            input=stdin,
             capture_output=True,
             timeout=120,
             check=False,
@@ -127,7 +134,17 @@ class TestExitCodes:
             (["cp", "shard.bin", "local://data/.storagekit/x"], 2),
             (["cp", "shard.bin", "nosuch://data/x"], 2),
             (["cp", "shard.bin", "other.bin"], 2),
-            (["cp", "-", "local://data/x"], 2),
+            (["cp", "-", "local://data/"], 2),
+            (["cp", "-", "-"], 2),
+            (["cp", "shard.bin", "http://127.0.0.1:1/x"], 2),
+            (["cp", "local://data/nothing", "local://data/x"], 3),
+            (["cp", "local://data", "local://data/x"], 2),
+            (["cp", "local://data/x", "minio://data/x", "--endpoint-url", "http://127.0.0.1:1"], 2),
+            (["cp", "shard.bin", "local://data/x", "--size", "1"], 6),
+            (["cp", "shard.bin", "local://data/x", "--size", "big"], 2),
+            (["cp", "shard.bin", "local://data/x", "--sha256", "0" * 64], 6),
+            (["cp", "shard.bin", "local://data/x", "--sha256", "0"], 2),
+            (["cp", "local://data/nothing", "out", "--size", "1"], 2),
             (["cp", "shard.bin", "local://data/x", "--part-size", "many"], 2),
             (["cp", "shard.bin", "local://data/x", "--workers", "0"], 2),
             (["cp", "shard.bin", "local://data/x", "--checkpoint", "moon"], 2),
@@ -148,6 +165,35 @@ class TestExitCodes:
         assert finished.stdout == b""
         assert len(finished.stderr.splitlines()) >= 1
 
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["cp", "--json"], "Missing argument"),
+            (["cp", "shard.bin", "local://data/x", "--json", "--bogus"], "--bogus"),
+            (["cp", "shard.bin", "local://data/x", "--json", "--workers", "many"], "--workers"),
+            (["ls", "--json"], "Missing argument"),
+            (["mb", "--json", "local://data", "more"], "more"),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
+    )
+    def test_what_the_parser_refuses_is_a_json_event_too(self, run: Run, arguments: list[str], message: str) -> None:
+        finished = run(*arguments)
+
+        assert (2, b"") == (finished.returncode, finished.stderr)
+        (error,) = events(finished)
+        assert ("error", 2, "configuration") == (error["event"], error["exit_code"], error["code"])
+        assert message in str(error["message"])
+
+    def test_where_the_data_goes_to_standard_output_a_refusal_does_not(self, run: Run) -> None:
+        finished = run("cp", "local://data/x", "--bogus", "--json", "-")
+
+        assert (2, b"") == (finished.returncode, finished.stdout)
+        assert "error" == json.loads(finished.stderr)["event"]
+
+    def test_help_is_help_with_json_as_well(self, run: Run) -> None:
+        finished = run("cp", "--json", "--help")
+        assert (0, True) == (finished.returncode, b"Usage: " in finished.stdout)
+
     def test_a_changed_source_is_6(self, run: Run) -> None:
         with SourceServer(20_000_000, rate=40e6, behaviour=Behaviour(change_after=10_000_000)) as source:
             assert 6 == run("cp", source.url, "local://data/x", "--part-size", "1MiB").returncode
@@ -161,6 +207,134 @@ class TestExitCodes:
 
         assert ["error"] == [event["event"] for event in events(finished)]
         assert ("BucketNotFoundError", 3) == (events(finished)[0]["error"], events(finished)[0]["exit_code"])
+
+
+class TestStandardInput:
+    @pytest.mark.parametrize("size", [0, 1, 65_536, 300_000])
+    def test_any_length_goes_in(self, run: Run, root: Path, size: int) -> None:
+        result = events(run("cp", "-", "local://data/x", "--json", "--part-size", "65536", stdin=DATA[:size]))[-1]
+
+        assert (DATA[:size], "result", size) == ((root / "data/x").read_bytes(), result["event"], result["size"])
+
+    def test_a_file_is_taken_as_well(self, run: Run, file: Path, root: Path, tmp_path: Path) -> None:
+        with file.open("rb") as stdin:
+            subprocess.run(
+                [sys.executable, "-m", "storagekit", "cp", "-", "local://data/x"],
+                env={**os.environ, "STORAGEKIT_LOCAL_ROOT": str(root)},
+                stdin=stdin,
+                check=True,
+                capture_output=True,
+            )
+        assert DATA == (root / "data/x").read_bytes()
+
+    @pytest.mark.parametrize(
+        ("promise", "code"),
+        [
+            (["--size", "300000"], 0),
+            (["--size", "299999"], 6),
+            (["--size", "300001"], 6),
+            (["--sha256", hashlib.sha256(DATA).hexdigest()], 0),
+            (["--sha256", hashlib.sha256(DATA).hexdigest().upper(), "--size", "300000"], 0),
+            (["--sha256", hashlib.sha256(DATA[1:]).hexdigest()], 6),
+        ],
+    )
+    def test_a_promise_is_kept_or_nothing_is_published(
+        self, run: Run, root: Path, promise: list[str], code: int
+    ) -> None:
+        finished = run("cp", "-", "local://data/x", "--part-size", "65536", *promise, stdin=DATA)
+
+        assert code == finished.returncode, finished.stderr
+        assert (code == 0) == (root / "data/x").exists()
+        assert b"Traceback" not in finished.stderr
+
+    def test_standard_input_that_is_closed_is_said_so(self, root: Path) -> None:
+        words = f"{sys.executable} -m storagekit cp - local://data/x <&-"
+        finished = subprocess.run(
+            ["sh", "-c", words],
+            env={**os.environ, "STORAGEKIT_LOCAL_ROOT": str(root)},
+            capture_output=True,
+            check=False,
+        )
+
+        assert 2 == finished.returncode
+        assert b"standard input is closed" in finished.stderr
+
+    def test_an_interrupt_does_not_wait_for_input_and_the_next_run_goes_on(
+        self, run: Run, root: Path, tmp_path: Path
+    ) -> None:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "storagekit", "cp", "-", "local://data/x", "--part-size", "65536"],
+            env={**os.environ, "HOME": str(tmp_path), "STORAGEKIT_LOCAL_ROOT": str(root)},
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        with process:
+            assert process.stdin is not None
+            assert process.stderr is not None
+            try:
+                process.stdin.write(DATA[:200_000])
+                process.stdin.flush()
+                wait_for(lambda: len([path for path in root.rglob("*.part") if path.stat().st_size]) == 3)
+                process.send_signal(signal.SIGINT)
+                process.wait(30)  # standard input is still open, and nothing comes
+                said = process.stderr.read()
+            finally:
+                process.kill()
+        again = events(run("cp", "-", "local://data/x", "--json", stdin=DATA))[-1]
+
+        assert 130 == process.returncode, said
+        assert b"run the same command again" in said
+        assert b"--restart" in said
+        assert b"Fatal" not in said
+        assert (3 * 65_536, DATA) == (again["kept"], (root / "data/x").read_bytes())
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end, "it never came to it"
+        time.sleep(0.02)
+
+
+class TestObjectToObject:
+    def test_one_backend_copies_with_type_and_metadata(self, run: Run, root: Path) -> None:
+        (root / "other").mkdir()
+        with StorageClient("local", "data", root=root) as client:
+            client.put_object("a.json", DATA, metadata={"owner": "me"})
+
+        assert 0 == run("cp", "local://data/a.json", "local://other/d/").returncode
+
+        assert DATA == (root / "other/d/a.json").read_bytes()
+        info = events(run("stat", "--json", "local://other/d/a.json"))[0]
+        metadata = info["metadata"]
+        assert isinstance(metadata, dict)
+        assert ("application/json", "me") == (info["content_type"], metadata["owner"])
+
+    def test_a_promise_is_checked_in_a_copy_too(self, run: Run, file: Path, root: Path) -> None:
+        run("cp", "shard.bin", "local://data/a")
+
+        assert 6 == run("cp", "local://data/a", "local://data/b", "--sha256", "0" * 64).returncode
+        assert not (root / "data/b").exists()
+        good = hashlib.sha256(DATA).hexdigest()
+        assert 0 == run("cp", "local://data/a", "local://data/b", "--sha256", good).returncode
+        assert DATA == (root / "data/b").read_bytes()
+
+    @pytest.mark.integration
+    def test_two_backends_stream_and_one_service_copies_by_itself(self, run: Run, root: Path, minio: S3Server) -> None:
+        account = {"MINIO_ENDPOINT": minio.endpoint, "MINIO_ACCESS_KEY": minio.access_key}
+        account |= {"MINIO_SECRET_KEY": minio.secret_key, "MINIO_REGION": minio.region}
+        bucket = f"cp-{secrets.token_hex(4)}"
+        (root / "data/a.json").write_bytes(DATA)
+
+        made = run("mb", f"minio://{bucket}", **account)
+        there = run("cp", "local://data/a.json", f"minio://{bucket}/in/", "--json", **account)
+        beside = run("cp", f"minio://{bucket}/in/a.json", f"minio://{bucket}/b", "--json", **account)
+        back = run("cp", f"minio://{bucket}/b", "local://data/back", "--json", **account)
+
+        assert [0, 0, 0, 0] == [one.returncode for one in (made, there, beside, back)], there.stderr + back.stderr
+        assert DATA == (root / "data/back").read_bytes()
+        proofs = [events(one)[-1]["receipt"][0]["proof"].partition(":")[0] for one in (there, beside, back)]  # type: ignore[index]
+        assert ["md5", "server", "crc64"] == proofs
 
 
 class TestOutput:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from storagekit.driver import Code
+from storagekit.drivers._local_uploads import UploadFolder
 from storagekit.testing.conformance import BytesBody, Harness, pattern
 from storagekit.types import PutResult, Upload, WriteOptions
 
@@ -82,6 +83,23 @@ def test_aborted_while_its_complete_copies(harness: Harness, home: Path, monkeyp
 
     monkeypatch.setattr(os, "utime", abort)  # what a complete calls when it has copied and is about to publish
     parts = harness.driver.list_parts(upload).parts[1:]
+    harness.refuses(Code.UPLOAD_GONE, harness.driver.complete_upload, upload, parts)
+    assert tree(home) == set()
+
+
+@pytest.mark.parametrize("step", ["_registered", "_copy"])
+def test_aborted_while_its_complete_looks(
+    harness: Harness, home: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """What the abort has removed by then is no part that was never sent, and no object that is missing."""
+    upload, act = begin(harness, 1, 2), getattr(UploadFolder, step)
+    parts = harness.driver.list_parts(upload).parts[1:]
+
+    def abort_and_act(*args: object) -> object:
+        harness.driver.abort_upload(upload)
+        return act(*args)
+
+    monkeypatch.setattr(UploadFolder, step, abort_and_act)
     harness.refuses(Code.UPLOAD_GONE, harness.driver.complete_upload, upload, parts)
     assert tree(home) == set()
 

@@ -42,7 +42,7 @@ def empty(driver: MinioDriver, bucket: str) -> None:
 
 
 def harness_on(
-    server: S3Server, settings: Mapping[str, str] = MappingProxyType({}), **differences: bool
+    server: S3Server, settings: Mapping[str, str] = MappingProxyType({}), **differences: int
 ) -> Iterator[Harness]:
     drivers = [connect(server, **settings)]
     bucket = f"b-{uuid4().hex}"
@@ -76,6 +76,8 @@ class TestSwift(DriverConformance):
             abort_stops_parts=False,
             forgets_completed=False,
             one_or_the_other=False,
+            copies_have_one_etag=False,
+            many=101,
         )
 
 

@@ -135,6 +135,19 @@ def test_where_the_answer_to_create_was_lost_the_next_run_finds_the_upload(servi
     assert service.left_over() == []
 
 
+@pytest.mark.parametrize("times", [1, 3])
+def test_what_an_unanswered_try_made_is_dropped_by_the_same_run(service: Service, times: int) -> None:
+    theirs = service.memory.create_upload(BUCKET, "k", WriteOptions(), None)
+    service.fails(
+        after=lambda call: fault(Code.NETWORK) if call.operation == "create_upload" and call.nth <= times else None
+    )
+
+    service.upload(DATA)
+
+    assert DATA == service.content()
+    assert [theirs.id] == service.left_over()
+
+
 def test_a_service_that_lists_no_uploads_gets_no_intent(service: Service) -> None:
     service.fails(on("list_uploads", Code.UNSUPPORTED))
 

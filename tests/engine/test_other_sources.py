@@ -98,6 +98,17 @@ class TestReadAgain:
         assert 3 == sum("read again" in note for note in result.notes)
         assert service.left_over() == []
 
+    @pytest.mark.parametrize("size", [100, 5 * PART])
+    @pytest.mark.parametrize("count", [0, 50])
+    def test_one_that_breaks_off_in_its_first_part_is_read_again(self, service: Service, size: int, count: int) -> None:
+        source = Answers([(DATA[:count], ServiceError("it broke off")), DATA[:size]])
+
+        service.upload(source)
+
+        assert 2 == source.readings
+        assert DATA[:size] == service.content()
+        assert service.left_over() == []
+
     def test_it_is_given_up_after_as_many_readings_as_tries_and_goes_on_in_the_next_run(self, service: Service) -> None:
         source = Answers([cut(6 * PART)])
         with pytest.raises(ServiceError, match="broke off") as caught:

@@ -653,3 +653,26 @@ def encrypting(service: Service) -> None:
             return replace(part, etag=part.etag[::-1], checksum=None)
 
     service.driver.inner = Encrypting()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"part_size": 0},
+        {"part_size": "16MiB"},
+        {"part_size": True},
+        {"size": "5"},
+        {"content_type": 5},
+        {"content_type": "text/plain\r\nx: y"},
+        {"metadata": {"a": 1}},
+        {"metadata": ["a"]},
+        {"metadata": "a"},
+        {"metadata": {1: "a"}},
+    ],
+    ids=str,
+)
+def test_arguments_that_make_no_sense_are_refused_before_any_request(service: Service, bad: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        service.upload(DATA, **bad)
+
+    assert service.driver.calls == []

@@ -6,32 +6,43 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 from typing_extensions import assert_type
 
 from storagekit import (
+    ConfigurationError,
+    ConflictError,
     DownloadResult,
+    IntegrityError,
+    NotFoundError,
     ObjectInfo,
     Progress,
     RetryPolicy,
+    ServiceError,
     StorageClient,
     StorageError,
     StreamingUploader,
+    UploadContext,
     UploadResult,
     __version__,
     hookimpl,
 )
 from storagekit._clock import Cancel
+from storagekit._object_file import ObjectFile
 from storagekit.driver import Driver, DriverSpec, Limits, Setting
 from storagekit.drivers.memory import MemoryDriver
-from storagekit.errors import ConfigurationError, NotFoundError, ServiceError
-from storagekit.types import DeleteFailure, ObjectPage, PartReceipt
+from storagekit.errors import PermissionDeniedError
+from storagekit.types import DeleteFailure, ObjectList, ObjectPage, PartReceipt, UnfinishedUpload
 
 
 def making(environment: Mapping[str, str], driver: Driver) -> None:
     assert_type(StorageClient(), StorageClient)
     StorageClient("minio", "data", endpoint="localhost:9000", access_key="a", secret_key="s", region=None)
-    StorageClient(backend="local", root="/data", part_size=16 * 1024**2, workers=8, memory=2**28, checkpoint="local")
+    StorageClient(endpoint="localhost:9000", access_key="a", secret_key="s", use_ssl=False, max_connections=8)
+    StorageClient(
+        backend="local", root=Path("/data"), part_size=16 * 1024**2, workers=8, memory=2**28, checkpoint="local"
+    )
     StorageClient(driver=driver, environment=environment, retry=RetryPolicy(attempts=3, deadline_s=10.0))
     with StorageClient("memory", bucket="data") as client:
         assert_type(client, StorageClient)
@@ -51,12 +62,33 @@ def writing(client: StorageClient) -> None:
     assert_type(client.put_object("k", b"data", content_type="text/plain"), UploadResult)
     client.put_object("k", memoryview(b"data"))
     client.put_object("k", bytearray(b"data"))
+    client.put_object(data=iter([b"da", b"ta"]), key="k", bucket="b", overwrite=False)
+    assert_type(client.copy_object("a", "b", source_bucket="x", bucket="y", source_client=client), UploadResult)
     assert_type(client.delete_object("k"), None)
-    assert_type(client.delete_objects(iter(["a", "b"])), list[DeleteFailure])
-    assert_type(client.create_bucket("b"), None)
+    assert_type(client.delete_objects(iter(["a", "b"])), tuple[DeleteFailure, ...])
+    assert_type(client.create_bucket("b", location="eu"), None)
+    assert_type(client.delete_bucket("b"), None)
     stop = Cancel()
     threading.Timer(10, stop.set)
     client.uploader.upload("https://host/a", "b", "k", on_note=lines.append, on_progress=bars.append, cancel=stop)
+
+
+def streaming(client: StorageClient, stream: IO[bytes], chunks: Iterator[bytes]) -> None:
+    assert_type(client.upload_from_stream(stream, "k"), UploadResult)
+    client.upload_from_stream(stream=chunks, key="k", bucket="b", size=10, sha256="0" * 64, chunk_size=16 * 1024**2)
+    ctx = client.init_upload("k", source_id="v1", chunk_size=16 * 1024**2)
+    assert_type(ctx, UploadContext)
+    assert_type(ctx.offset, int)
+    assert_type(client.upload_stream(UploadContext.from_json(ctx.to_json()), chunks, total_size=10), UploadResult)
+    assert_type(client.uploader.init_upload("b", "k", source_id="v1"), UploadContext)
+    assert_type(client.uploader.upload_stream(ctx, stream), UploadResult)
+
+
+def unfinished(client: StorageClient) -> None:
+    assert_type(client.list_uploads(prefix="raw/"), tuple[UnfinishedUpload, ...])
+    for upload in client.list_uploads():
+        assert_type(upload.kept, int | None)
+        assert_type(client.abort_upload(upload.key, upload.upload_id), None)
 
 
 def reading(client: StorageClient) -> None:
@@ -66,10 +98,21 @@ def reading(client: StorageClient) -> None:
     assert_type(info.metadata, Mapping[str, str])
     assert_type(client.object_exists("k"), bool)
     assert_type(client.get_object("k"), bytes)
+    assert_type(client.get_object(key="k", start=10, length=5).decode(), str)
+    with client.open_object("k") as file:
+        assert_type(file, ObjectFile)
+        assert_type(file.read(10), bytes)
     assert_type(client.iter_bytes("k"), Iterator[memoryview])
     assert_type(client.download_file("k", Path("k")), DownloadResult)
-    assert_type(client.iter_objects("raw/"), Iterator[ObjectInfo])
-    assert_type(client.iter_pages("raw/", delimiter="/"), Iterator[ObjectPage])
+    client.download_file(file_path="k", key="k", bucket="b", chunk_size=2**20, overwrite=False, resume=False)
+    found = client.list_objects(prefix="raw/", delimiter="/", max_keys=10, token=None)
+    assert_type(found, ObjectList)
+    assert_type(found.objects, tuple[ObjectInfo, ...])
+    assert_type(found.is_truncated, bool)
+    sizes: list[int] = [obj["size"] for obj in found["objects"]]
+    print(sizes)
+    assert_type(client.iter_objects(prefix="raw/"), Iterator[ObjectInfo])
+    assert_type(client.iter_pages(prefix="raw/", delimiter="/"), Iterator[ObjectPage])
     assert_type(client.list_buckets(), list[str])
     assert_type(client.bucket_exists(), bool)
     assert_type([found.key for found in client.iter_objects()], list[str])
@@ -92,9 +135,14 @@ def failing(client: StorageClient) -> None:
     except NotFoundError as error:
         assert_type(error.message, str)
         assert_type(error.context.bucket, str | None)
+        assert_type(error.bucket, str | None)
+        assert_type(error.key, str | None)
+        assert_type(error.code, str)
     except ServiceError as error:
-        assert_type(error.context.attempts, int)
+        assert_type(error.attempts, int)
         assert_type(error.hint, str | None)
+    except (ConflictError, IntegrityError, PermissionDeniedError) as refused:
+        assert_type(refused.vendor_code, str | None)
     except StorageError as error:
         error.advise("Run again")
     except (FileNotFoundError, PermissionError, ConnectionError):
@@ -141,7 +189,11 @@ def mistakes(client: StorageClient, result: UploadResult, info: ObjectInfo) -> N
     client.upload_file("a", on_progress=lambda: None)  # type: ignore[arg-type, misc]
     client.delete_objects(1)  # type: ignore[arg-type]
     client.upload_files("a")  # type: ignore[attr-defined]
-    StorageClient("minio", access_key=1)  # type: ignore[arg-type]
+    client.list_objects("b")  # type: ignore[call-arg]
+    client.get_object("b", "k")  # type: ignore[call-arg]
+    client.upload_from_stream("text", "k")  # type: ignore[arg-type]
+    StorageClient("minio", access_key=b"a")  # type: ignore[arg-type]
+    print(StorageError("no").secret_key)  # type: ignore[attr-defined]
     StorageClient(workers="4")  # type: ignore[arg-type]
     StreamingUploader(client)  # type: ignore[arg-type]
     ConfigurationError()  # type: ignore[call-arg]

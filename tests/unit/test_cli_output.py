@@ -105,6 +105,11 @@ def test_an_error_is_an_event_with_all_it_knows() -> None:
     assert [expected] == events(out)
 
 
+def test_an_error_that_no_service_made_has_its_own_code() -> None:
+    out, _ = said(Output(as_json=True), lambda output: output.error(errors.SourceChangedError("no"), 6))
+    assert ["source_changed"] == [event["code"] for event in events(out)]
+
+
 @pytest.mark.parametrize("error", [OSError("disk"), KeyboardInterrupt(), errors.ServiceError("down")])
 def test_any_error_is_an_event(error: BaseException) -> None:
     out, _ = said(Output(as_json=True), lambda output: output.error(error, 1))

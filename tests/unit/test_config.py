@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from storagekit.config import Value, choose_backend, resolve, texts
+from storagekit.config import Given, Value, choose_backend, resolve, texts
 from storagekit.driver import Driver, DriverSpec, Setting
 from storagekit.drivers.memory import MemoryDriver
 from storagekit.errors import ConfigurationError
@@ -89,6 +92,21 @@ def test_a_setting_comes_from_the_first_place_that_has_it(
 
 def test_the_shared_endpoint_serves_any_backend_that_has_one() -> None:
     assert {"endpoint": "any"} == texts(resolve(SPEC, {}, {"STORAGE_ENDPOINT": "any"}))
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [(True, "true"), (False, "false"), (8, "8"), (2.5, "2.5"), ("", ""), ("True", "True"), (Path("/data"), "/data")],
+)
+def test_a_setting_may_be_given_as_what_it_is(given: Given, text: str) -> None:
+    assert text == resolve(SPEC, {"root": given}, HERE)["root"].text
+
+
+@pytest.mark.parametrize("given", [b"bytes", ["a"], object(), {"a": 1}])
+def test_a_setting_that_is_none_is_named_and_not_shown(given: Any) -> None:
+    with pytest.raises(ConfigurationError, match="secret_key is") as caught:
+        resolve(SPEC, {"secret_key": given}, HERE)
+    assert str(given) not in str(caught.value)
 
 
 def test_what_is_set_nowhere_is_left_out() -> None:

@@ -224,3 +224,8 @@ def test_every_code_has_its_class(code: Code, kind: type[errors.StorageError]) -
     assert kind is type(error)
     assert code.value == error.code
     assert code.value.replace("_", " ") == error.message
+
+
+@pytest.mark.parametrize("code", Code)
+def test_every_code_says_what_to_do_next(code: Code) -> None:
+    assert translate(Failure(code), errors.Context("b"), 1).hint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 from urllib.parse import quote
 
 import pytest
@@ -10,20 +11,24 @@ from hypothesis import strategies as st
 
 from storagekit._clock import Cancel
 from storagekit._http import HTTPSource
+from storagekit._http_failures import failure_of
 from storagekit._http_rules import (
+    Piece,
     Pin,
     Validators,
     identify,
+    piece_of,
     pin_headers,
     pins_for,
     public_url,
     same_version,
     status_failure,
     validators_of,
+    whole_of,
 )
-from storagekit._http_session import failure_of
-from storagekit.driver import Code, Failure
-from storagekit.errors import StorageError
+from storagekit._http_wire import Garbled
+from storagekit.driver import Code, DriverError, Failure
+from storagekit.errors import StorageError, UnsupportedSourceError
 
 NOON = "Fri, 01 May 2026 12:00:00 GMT"
 LATER = {s: f"Fri, 01 May 2026 12:0{s // 60}:{s % 60:02} GMT" for s in (0, 30, 59, 60, 61, 300)}
@@ -85,6 +90,9 @@ def test_a_weak_etag_says_nothing_about_bytes(etag: str | None, strong: str | No
         (DATED, Validators(10, '"e"', NOON), False),
         (BARE, BARE, True),
         (BARE, Validators(11), False),
+        (BARE, Validators(None), True),  # a chunked answer has no length
+        (Validators(None), BARE, True),
+        (WEAKLY, Validators(10, 'W/"f"'), False),
     ],
 )
 def test_an_answer_of_another_version_is_noticed(known: Validators, seen: Validators, *, same: bool) -> None:
@@ -115,12 +123,24 @@ def test_a_pin_is_a_header(pin: Pin, headers: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("known", "strong"), [(FULL, True), (TAGGED, True), (DATED, True), (WEAKLY, False), (FRESH, False), (BARE, False)]
+    ("known", "strong"),
+    [
+        (FULL, True),
+        (TAGGED, True),
+        (DATED, True),
+        (WEAKLY, False),
+        (FRESH, False),
+        (BARE, False),
+        (Validators(None, '"e"'), False),  # nothing to compare the length with
+    ],
 )
 def test_an_identity_is_as_strong_as_its_validators(known: Validators, *, strong: bool) -> None:
-    identity = identify(URL, known)
-    assert strong == identity.strong
-    assert strong == (identity.digest == identify(URL, known).digest)
+    assert strong == identify(URL, known).strong
+
+
+def test_a_weak_identity_is_the_url_so_that_a_later_run_finds_the_upload() -> None:
+    assert identify(URL, WEAKLY) == identify(URL, FRESH) == identify(f"{URL}?signature=x", Validators(11))
+    assert identify(URL, WEAKLY).digest != identify("https://host/b.tar", WEAKLY).digest
 
 
 def test_the_etag_counts_before_the_date() -> None:
@@ -181,7 +201,13 @@ def test_a_url_that_is_none_is_an_error_of_ours() -> None:
         (403, Code.ACCESS_DENIED),
         (404, Code.NOT_FOUND),
         (410, Code.NOT_FOUND),
+        (407, Code.ACCESS_DENIED),
         (408, Code.TIMEOUT),
+        (416, Code.REFUSED),
+        (451, Code.ACCESS_DENIED),
+        (203, Code.REFUSED),
+        (204, Code.REFUSED),
+        (501, Code.REFUSED),
         (418, Code.REFUSED),
         (429, Code.THROTTLED),
         (500, Code.SERVER),
@@ -198,10 +224,99 @@ def test_a_status_has_a_meaning(status: int, code: Code) -> None:
 
 @pytest.mark.parametrize(
     ("wait", "seconds"),
-    [("0", 0.0), ("120", 120.0), ("", None), ("-1", None), ("1.5", None), ("soon", None), (NOON, None)],
+    [("0", 0.0), ("120", 120.0), ("", None), ("-1", None), ("1.5", None), ("soon", None), ("²", None)],
 )
 def test_retry_after_is_read_in_seconds_or_not_at_all(wait: str, seconds: float | None) -> None:
     assert seconds == status_failure(503, {"Retry-After": wait}, URL).retry_after_s
+
+
+@pytest.mark.parametrize(("wait", "seconds"), [(LATER[60], 60.0), (LATER[300], 300.0), (NOON, 0.0)])
+def test_a_retry_after_date_counts_from_the_clock_of_its_server(wait: str, seconds: float) -> None:
+    assert seconds == status_failure(503, {"Retry-After": wait, "Date": NOON}, URL).retry_after_s
+
+
+def test_a_retry_after_that_is_past_is_no_wait() -> None:
+    headers = {"Retry-After": NOON, "Date": LATER[300]}
+    assert 0.0 == status_failure(503, headers, URL).retry_after_s
+
+
+@pytest.mark.parametrize(
+    ("headers", "total", "coding", "ends_itself"),
+    [
+        ({"Content-Length": "10"}, 10, None, True),
+        ({"Content-Length": "10, 10"}, 10, None, True),
+        ({"Content-Length": "0"}, 0, None, True),
+        ({"Content-Length": "0", "Content-Encoding": "gzip"}, 0, None, True),
+        ({"Content-Length": "10", "Content-Encoding": "identity"}, 10, None, True),
+        ({"Content-Length": "10", "Content-Encoding": "gzip"}, None, "gzip", True),
+        ({"Content-Length": "10", "Content-Encoding": "X-GZIP"}, None, "gzip", True),
+        ({"Content-Encoding": "deflate", "Transfer-Encoding": "chunked"}, None, "deflate", True),
+        ({"Transfer-Encoding": "chunked"}, None, None, True),
+        ({"Transfer-Encoding": "Chunked", "Content-Length": "10"}, None, None, True),
+        ({"Content-Encoding": "gzip"}, None, "gzip", False),  # a second member might be missing
+        ({}, None, None, False),
+    ],
+)
+def test_what_a_whole_answer_says_of_its_body(
+    headers: dict[str, str], total: int | None, coding: str | None, *, ends_itself: bool
+) -> None:
+    whole = whole_of(headers, URL)
+    assert (total, coding, ends_itself) == (whole.validators.total, whole.coding, whole.ends_itself)
+
+
+@pytest.mark.parametrize("length", ["", "-1", "+1", "1_0", "0x10", "1.0", "ten", "10, 11", "10,", "²"])
+def test_a_length_that_is_none_is_a_failure_of_the_server(length: str) -> None:
+    with pytest.raises(DriverError) as caught:
+        whole_of({"Content-Length": length}, URL)
+    assert Code.SERVER is caught.value.failure.code
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Encoding": "br", "Content-Length": "10"},
+        {"Content-Encoding": "zstd", "Content-Length": "10"},
+        {"Content-Encoding": "gzip, gzip", "Content-Length": "10"},
+        {"Transfer-Encoding": "gzip, chunked"},
+        {"Transfer-Encoding": "gzip"},
+    ],
+)
+def test_what_cannot_be_decoded_says_what_to_do(headers: dict[str, str]) -> None:
+    with pytest.raises(UnsupportedSourceError, match="Download the file first"):
+        whole_of(headers, URL)
+
+
+@pytest.mark.parametrize(
+    ("text", "piece"),
+    [
+        ("bytes 5-9/20", Piece(5, 9, 20)),
+        ("bytes 5-7/20", Piece(5, 7, 20)),  # less than was asked for
+        ("bytes 5-9/*", Piece(5, 9, None)),
+    ],
+)
+def test_a_part_may_be_what_was_asked_for_or_less(text: str, piece: Piece) -> None:
+    assert piece == piece_of({"Content-Range": text}, 5, 9, URL)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Content-Range": "bytes */20"},
+        {"Content-Range": "bytes 4-9/20"},
+        {"Content-Range": "bytes 6-9/20"},
+        {"Content-Range": "bytes 5-10/20"},
+        {"Content-Range": "bytes 5-4/20"},
+        {"Content-Range": "bytes 5-9/9"},
+        {"Content-Range": "lines 5-9/20"},
+        {"Content-Range": "bytes 5-9/20", "Content-Length": "6"},
+        {"Content-Range": "bytes 5-9/20", "Content-Length": "x"},
+    ],
+)
+def test_a_part_that_is_another_is_a_failure_of_the_server(headers: dict[str, str]) -> None:
+    with pytest.raises(DriverError) as caught:
+        piece_of(headers, 5, 9, URL)
+    assert Code.SERVER is caught.value.failure.code
 
 
 @pytest.mark.parametrize(
@@ -228,6 +343,20 @@ def test_what_the_libraries_raise_has_a_meaning() -> None:
     assert Code.NETWORK is failure_of(requests.exceptions.ConnectionError()).code
     assert Code.NETWORK is failure_of(urllib3.exceptions.ProtocolError()).code
     assert Code.NETWORK is failure_of(urllib3.exceptions.IncompleteRead(1, 2)).code
+
+
+def test_the_first_cause_is_found_below_what_the_libraries_make_of_it() -> None:
+    import requests
+    import urllib3
+
+    def wrapped(cause: Exception) -> Exception:
+        return requests.exceptions.ConnectionError(urllib3.exceptions.ProtocolError("aborted", cause))
+
+    assert Code.STALE_CONNECTION is failure_of(wrapped(http.client.RemoteDisconnected("x"))).code
+    assert Code.SERVER is failure_of(wrapped(http.client.BadStatusLine("x"))).code
+    assert Code.SERVER is failure_of(wrapped(Garbled("x"))).code
+    assert Code.NETWORK is failure_of(wrapped(http.client.IncompleteRead(b"x"))).code
+    assert Code.NETWORK is failure_of(wrapped(ConnectionResetError())).code
 
 
 def test_a_failure_never_shows_the_vendors_words() -> None:

@@ -102,8 +102,10 @@ class Strike:
         """As far as told, then the call, then hang up; or all of it, then the call."""
         if self.when == "before forward":
             self._strike(transaction)
-        in_body = self.when == "in the body"
-        transaction.forward_request(*((self.after, lambda: self._strike(transaction)) if in_body else ()))
+        if self.when == "in the body":
+            transaction.forward_request(self.after, lambda: self._strike(transaction))
+        else:
+            transaction.forward_request()
         if self.when == "after forward, before answer":
             transaction.swallow_answer()
             self._strike(transaction)

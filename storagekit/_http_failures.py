@@ -1,0 +1,89 @@
+"""What the libraries raise while an HTTP source is read, turned into failures without their words.
+
+Their texts hold the URL with its query, which may be a signature.
+"""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import requests
+import urllib3
+from requests import Response
+
+from storagekit.driver import Code, DriverError, Failure
+from storagekit.errors import StorageError
+
+
+def read(answer: Response, count: int) -> bytes:
+    """Return the next bytes of a body as they are on the wire, ``count`` of them or fewer; empty at its end."""
+    with told():
+        data: bytes = answer.raw.read(count, decode_content=False)
+        return data
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Raise DriverError for what requests and urllib3 raise; our own errors pass."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
+        raise DriverError(failure_of(error)) from None
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Classify what ``requests`` and ``urllib3`` raise. Pure, as a driver's ``classify`` is."""
+    causes = tuple(_causes(error))
+    for kinds, code, detail in _MEANINGS:
+        if any(isinstance(cause, kinds) for cause in causes):
+            return Failure(code, detail)
+    if isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError, OSError)):
+        return Failure(Code.NETWORK, f"the connection to the source failed ({type(error).__name__})")
+    return Failure(Code.UNKNOWN, f"{type(error).__name__} while reading the source")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it wraps: both libraries hand the first cause on as an argument of theirs."""
+    yield error
+    for argument in error.args:
+        if isinstance(argument, BaseException):
+            yield from _causes(argument)
+
+
+_MEANINGS: tuple[tuple[tuple[type[BaseException], ...], Code, str], ...] = (
+    (
+        (requests.exceptions.SSLError, urllib3.exceptions.SSLError),
+        Code.REFUSED,
+        "the source's TLS certificate was not accepted",
+    ),
+    (
+        (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError),
+        Code.TIMEOUT,
+        "the source did not answer in time",
+    ),
+    (
+        (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema),
+        Code.REFUSED,
+        "this is not a URL that can be read",
+    ),
+    (
+        (http.client.RemoteDisconnected,),
+        Code.STALE_CONNECTION,  # a kept connection that the server had given up, most of the time
+        "the source closed the connection instead of answering",
+    ),
+    (
+        (http.client.IncompleteRead, urllib3.exceptions.IncompleteRead),
+        Code.NETWORK,
+        "the source closed the connection early",
+    ),
+    (
+        (http.client.HTTPException, urllib3.exceptions.InvalidHeader, requests.exceptions.InvalidHeader),
+        Code.SERVER,
+        "the source answered something that is no HTTP",
+    ),
+)
+"""Tried from the first to the last."""

@@ -1,0 +1,98 @@
+"""HTTP/1.1 on the wire, where ``http.client`` is more forgiving than an object store may be.
+
+It parses our answers with four differences, each of which could otherwise end a body early or hang a foreign one on:
+
+* 1xx answers are skipped; ``http.client`` knows only 100, and takes a 103 for the answer itself;
+* a header line that is none is an error; ``http.client`` drops it with all that follow, a Content-Length maybe;
+* a chunk size is hex digits and a line end: ``int`` also takes ``-1``, which reads without bound, and a cut ``0f0``
+  could pass for the ``0`` of the last chunk;
+* what follows a chunk is CR LF, not any two bytes.
+
+These methods are ``http.client``'s own, the same from Python 3.10 to 3.13; a test for each difference guards them.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+from email.errors import MissingHeaderBodySeparatorDefect
+from typing import Any, NoReturn
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+_MOST_INTERIM = 20  # 1xx answers before one answer; a server sends one or two
+_LONGEST_LINE = 1024  # of a chunk size with its extensions
+_CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
+
+
+class Garbled(http.client.HTTPException):
+    """The answer is not HTTP/1.1 as it is written down."""
+
+
+class _Response(http.client.HTTPResponse):
+    def begin(self) -> None:
+        super().begin()
+        defects = getattr(self.msg, "defects", [])
+        if any(isinstance(defect, MissingHeaderBodySeparatorDefect) for defect in defects):
+            self._refuse("a header line without a colon")
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(_MOST_INTERIM):
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed shows no private names
+            if status == 101 or not 100 <= status < 200:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+        raise Garbled("too many interim answers")
+
+    def _read_next_chunk_size(self) -> int:
+        found = _CHUNK_SIZE.fullmatch(self.fp.readline(_LONGEST_LINE))
+        if not found:
+            self._refuse("a chunk without a size")
+        return int(found[1], 16)
+
+    def _safe_read(self, amt: int) -> bytes:
+        data: bytes = super()._safe_read(amt)  # type: ignore[misc]
+        if self.chunk_left == 0 and data != b"\r\n":  # only between two chunks nothing is left of one
+            self._refuse("a chunk longer than its size")
+        return data
+
+    def _refuse(self, what: str) -> NoReturn:
+        self.close()
+        raise Garbled(what)
+
+
+class _Connection(HTTPConnection):
+    response_class = _Response
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = _Response
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class StrictAdapter(HTTPAdapter):
+    """The transport of ``requests`` with connections that parse strictly, through a proxy or not."""
+
+    def init_poolmanager(self, *arguments: Any, **settings: Any) -> None:
+        """Make the pools; called by ``requests``."""
+        super().init_poolmanager(*arguments, **settings)
+        _make_strict(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **settings: Any) -> ProxyManager:
+        """Return the pools behind a proxy; called by ``requests``."""
+        manager: ProxyManager = super().proxy_manager_for(proxy, **settings)
+        _make_strict(manager)
+        return manager
+
+
+def _make_strict(manager: PoolManager) -> None:
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
