@@ -176,10 +176,19 @@ def _forget(job: Job, stored: StoredRecord, at_key: ObjectInfo | None) -> None:
         discard(job, stored, completed=True)
         return
     same = record.strong and record.identity == job.identity.digest
-    quiet = quiet_for(stored, parts, at_key.modified if at_key else None)
+    quiet = quiet_for(_dated(job, stored) if not parts else stored, parts, at_key.modified if at_key else None)
     if quiet > (IDLE if same else ABANDONED):
         hours = quiet.total_seconds() / 3600
         discard(job, stored, f"dropped an upload of {record.source} that got no part for {hours:.1f} h")
+
+
+def _dated(job: Job, stored: StoredRecord) -> StoredRecord:
+    """Return a record with the service's time of the upload's beginning, which one that is kept locally has not."""
+    if stored.modified is not None:
+        return stored
+    pending = job.store.uploads(job.bucket, job.key)
+    begun = next((upload.initiated for upload in pending if upload.id == stored.record.upload_id), None)
+    return replace(stored, modified=begun)
 
 
 def _as_of_now(done: Published, record: Record, at_key: ObjectInfo | None) -> Published:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -189,3 +190,19 @@ def test_an_intent_is_no_record() -> None:
     assert parse(intent.to_json()) == intent
     assert intent.is_intent
     assert not intent.begun_as("U2").is_intent
+
+
+def test_an_empty_upload_whose_record_is_kept_locally_is_dropped_after_a_day_too(
+    service: Service, tmp_path: Path
+) -> None:
+    local = {"state_directory": tmp_path}
+    service.uploader(checkpoint="local", **local).init_upload(BUCKET, "k")
+    service.later(hours=23)
+    service.upload(DATA, uploader=local)
+    assert 1 == len(service.left_over())
+    service.later(hours=2)
+
+    service.upload(DATA, uploader=local)
+
+    assert service.left_over() == []
+    assert [] == [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -61,7 +61,7 @@ def killed(proxy: FaultProxy, behind: S3Target, sender: Sender, file: Path) -> s
     assert outcome.killed
     proxy.clear()
     [upload_id] = behind.uploads(KEY)
-    query = {"uploadId": upload_id}
+    query: dict[str, str | list[str] | tuple[str]] = {"uploadId": upload_id}
     root = ET.fromstring(behind.client._execute("GET", behind.bucket, KEY, query_params=query).data)
     return {int(node.text or "") for node in root.iter() if node.tag.endswith("PartNumber")}
 
