@@ -17,38 +17,36 @@ class Alive:
     """The uploads that one transfer holds. ``close`` lets go of them."""
 
     def __init__(self, directory: Path | None = None) -> None:
-        # Not below HOME: two homes on one machine are one machine.
-        self._directory = directory or Path(tempfile.gettempdir()) / f"storagekit-{os.getuid()}"
+        self._directory = directory
         self._held: dict[Path, int] = {}
 
-    def hold(self, token: str) -> None:
-        """Say that the upload ``token`` has a living writer. Where no lock can be made, nothing is said."""
-        path = self._path(token)
+    def hold(self, token: str) -> bool:
+        """Say that the upload ``token`` has a living writer; return whether no other holds it.
+
+        Where no lock can be made, nobody is said to hold anything.
+        """
         try:
+            path = self._path(token)
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:
-            return
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(file)  # another run of the same source shares the upload
-            return
+            return True
+        if path in self._held or not _lock(file):
+            os.close(file)
+            return path in self._held
         self._held[path] = file
+        return True
 
     def is_held(self, token: str) -> bool:
         """Tell whether a living process of this machine, or another transfer of this one, holds the upload."""
         try:
-            file = os.open(self._path(token), os.O_RDONLY | os.O_CLOEXEC)
+            path = self._path(token)
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return False
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        finally:
-            os.close(file)
-        return False
+        locked = path in self._held or _lock(file)
+        os.close(file)
+        return not locked
 
     def close(self) -> None:
         """Let go of everything."""
@@ -58,4 +56,14 @@ class Alive:
             os.close(file)
 
     def _path(self, token: str) -> Path:
-        return self._directory / f"{token}.lock"
+        # Not below HOME: two homes on one machine are one machine.
+        home = self._directory or Path(tempfile.gettempdir()) / f"storagekit-{os.getuid()}"
+        return home / f"{token}.lock"
+
+
+def _lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

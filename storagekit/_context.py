@@ -1,16 +1,17 @@
 """What a caller holds between the two phases of an upload whose source it opens itself.
 
 ``init_upload`` returns a context that says from where the source is wanted; ``upload_stream`` takes it back, in the
-same process or in another: it is text (``to_json``), and holds no secret.
+same process or in another: it is text (``to_json``), and holds no secret. Where the record of the upload lies it does
+not say: that is looked up, so that a context which came by a detour cannot have anything else deleted.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from storagekit._job import Published
-from storagekit._record import Record, StoredRecord, parse
+from storagekit._record import Record, parse
 from storagekit.errors import ConfigurationError
 
 
@@ -24,7 +25,6 @@ class UploadContext:
 
     offset: int
     record: Record = field(repr=False)
-    name: str = field(default="", repr=False)
     done: Published | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
@@ -51,16 +51,10 @@ class UploadContext:
         """Bytes per part, of the first parts at least."""
         return self.record.part_size
 
-    @property
-    def stored(self) -> StoredRecord:
-        """The record where it lies."""
-        return StoredRecord(self.record, self.name, None)
-
     def to_json(self) -> str:
         """Return the context as text."""
-        done = vars(self.done) if self.done else None
-        record = self.record.to_json().decode()
-        return json.dumps({"offset": self.offset, "record": record, "name": self.name, "done": done})
+        done = asdict(self.done) if self.done else None
+        return json.dumps({"offset": self.offset, "record": self.record.to_json().decode(), "done": done})
 
     @classmethod
     def from_json(cls, text: str) -> UploadContext:
@@ -69,9 +63,9 @@ class UploadContext:
             found = json.loads(text)
             record = parse(found["record"])
             done = Published(**found["done"]) if found["done"] else None
-            offset, name = int(found["offset"]), str(found["name"])
+            offset = found["offset"]
         except (ValueError, TypeError, KeyError) as error:
             raise ConfigurationError("this is no upload context", hint="Call init_upload again") from error
-        if record is None:
-            raise ConfigurationError("this context is of another version", hint="Call init_upload again")
-        return cls(offset, record, name, done)
+        if record is None or type(offset) is not int or offset < 0 or not (done is None or type(done.size) is int):
+            raise ConfigurationError("this is no context of this version", hint="Call init_upload again")
+        return cls(offset, record, done)

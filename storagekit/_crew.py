@@ -71,6 +71,11 @@ class Crew(Generic[N, T]):
             raise self._error
         self._stop.check()
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether any part has failed so far."""
+        return self._error is not None
+
     def _wait(self) -> None:
         """Wait for all workers; once they were told to stop, only for their last words.
 

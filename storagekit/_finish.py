@@ -41,15 +41,22 @@ from storagekit.errors import (
 from storagekit.types import ObjectInfo, Part, PutResult
 
 
-def finish(job: Job, session: Session, sent: Sent) -> Published:
-    """Publish the object made of the parts that were ``sent``, which are all parts of the plan.
+def check_parts(job: Job, session: Session, sent: Sent) -> None:
+    """Look once more at the source, and at the parts where another run may have sent some.
 
-    Raises SourceChangedError, IntegrityError or ConflictError (somebody else wrote into the upload, or, with
-    ``overwrite`` off, to the key), UploadGoneError, ServiceError.
+    Raises SourceChangedError, IntegrityError or ConflictError (somebody else wrote into the upload), UploadGoneError.
     """
     job.source.verify()
     if session.resumed or not session.record.strong:
         _check_listing(job, session, sent.parts)
+
+
+def finish(job: Job, session: Session, sent: Sent) -> Published:
+    """Publish the object made of the parts that were ``sent``, which are all parts of the plan.
+
+    Raises ConflictError (with ``overwrite`` off, somebody else wrote to the key), UploadGoneError, ServiceError,
+    IntegrityError (the object is not what was sent).
+    """
     before = look(job)
     done = published(job, session.record, before, sent.size)
     if done is not None:
@@ -153,7 +160,8 @@ def clean_up(job: Job, own: StoredRecord | None, done: Published) -> Published:
         for stored in records:
             if not stored.record.is_intent:
                 _forget(job, stored, at_key)
-        clear(job, records, own, at_key)
+        if any(stored.record.is_intent for stored in records):
+            clear(job, own, at_key)
     except StorageError as error:
         job.log.note(f"the object is complete, but cleaning up after it failed: {error}")
         return done

@@ -9,25 +9,27 @@ the two requests that loses its upload this way notices with its first part, and
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from storagekit._discard import discard
 from storagekit._job import Job
 from storagekit._record import Record, StoredRecord
-from storagekit._resume import ABANDONED, orphans, unanswered
+from storagekit._resume import ABANDONED, in_doubt, orphans, unanswered
 from storagekit.errors import PermissionDeniedError, RequestRefusedError, StorageError, UploadGoneError
-from storagekit.types import ObjectInfo
+from storagekit.types import ObjectInfo, PendingUpload
+
+_MOST_SEEN = 1000  # unfinished uploads of one key: an intent has to stay a small object
 
 
 def announce(job: Job, record: Record) -> StoredRecord | None:
-    """Write the intent; None where nothing is recorded, or the service does not list uploads."""
+    """Write the intent; None where nothing is recorded, or the service lists no uploads, or too many."""
     if not job.resumable:
         return None
     try:
         seen = tuple(upload.id for upload in job.store.uploads(job.bucket, job.key))
     except (PermissionDeniedError, RequestRefusedError):
         return None
-    return job.records.save(record.announced(seen))
+    return job.records.save(record.announced(seen)) if len(seen) <= _MOST_SEEN else None
 
 
 def forget(job: Job, intent: StoredRecord | None) -> None:
@@ -48,20 +50,26 @@ def drop_unanswered(job: Job, intent: Record, own: str) -> None:
             discard(job, lost, "dropped an upload whose creation was never answered")
 
 
-def clear(job: Job, known: Sequence[StoredRecord], own: StoredRecord | None, at_key: ObjectInfo | None) -> None:
+def clear(job: Job, own: StoredRecord | None, at_key: ObjectInfo | None) -> None:
     """Drop what runs of this source were killed over before they recorded it; of other sources, after 24 h.
 
-    ``known`` are the records and intents of the key, oldest first; ``own`` is the record of the upload that was just
-    completed. The latest intent first: what it asked for the ones before did not.
+    ``own`` is the record of the upload that was just completed. The uploads are listed before the records are: of what
+    is recorded meanwhile the record is then seen. The latest intent first: what it asked for the ones before did not.
     """
+    pending = job.store.uploads(job.bucket, job.key)
+    known = job.records.load(job.bucket, job.key)
     records = [stored.record for stored in ([*known, own] if own else known)]
     recorded = {record.token: record.upload_id for record in records if not record.is_intent}
-    ids = set(recorded.values())
-    for intent in [stored for stored in reversed(known) if stored.record.is_intent]:
+    taken = set(recorded.values())
+    open_intents = [stored for stored in known if stored.record.is_intent]
+    for intent in reversed(open_intents):
         if intent.record.token not in recorded:
             if not (_is_ours(job, intent.record) or _is_old(intent, at_key)):
                 continue
-            ids |= _drop(job, intent, ids)
+            others = [one for one in open_intents if one.record.identity != intent.record.identity]
+            if in_doubt(intent, [one for one in others if one.record.token not in recorded]):
+                continue
+            taken |= _drop(job, intent, orphans(intent, pending, taken))
         forget(job, intent)
 
 
@@ -74,17 +82,14 @@ def _is_old(intent: StoredRecord, at_key: ObjectInfo | None) -> bool:
     return now is not None and intent.modified is not None and now - intent.modified > ABANDONED
 
 
-def _drop(job: Job, intent: StoredRecord, ids: Collection[str]) -> set[str]:
-    """Abort the upload that the intent announced, if it can be told; return its id."""
-    candidates = [
-        StoredRecord(intent.record.begun_as(upload.id), "", None)
-        for upload in orphans(intent, job.store.uploads(job.bucket, job.key), ids)
-    ]
-    lost = next((stored for stored in candidates if _is_empty(job, stored.record)), None)
-    if lost is None:
-        return set()
-    discard(job, lost, "dropped an empty upload that an earlier run was killed over")
-    return {lost.record.upload_id}
+def _drop(job: Job, intent: StoredRecord, candidates: Sequence[PendingUpload]) -> set[str]:
+    """Abort the first of the uploads that has no part; return its id."""
+    for upload in candidates:
+        lost = StoredRecord(intent.record.begun_as(upload.id), "", None)
+        if _is_empty(job, lost.record):
+            discard(job, lost, "dropped an empty upload that an earlier run was killed over")
+            return {upload.id}
+    return set()
 
 
 def _is_empty(job: Job, record: Record) -> bool:

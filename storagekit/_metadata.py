@@ -34,6 +34,11 @@ def encode(metadata: Mapping[str, str]) -> dict[str, str]:
         check_metadata_name(name)
         if name in (TOKEN, SOURCE):
             raise InvalidNameError(f"the metadata name {name!r} is reserved", hint="Choose another name")
+    return carry(metadata)
+
+
+def carry(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return another object's metadata as it is stored: under the names that it has there."""
     try:
         return {name: quote(value.strip(), safe=_PLAIN) for name, value in metadata.items()}
     except UnicodeEncodeError as error:

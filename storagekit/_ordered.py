@@ -14,6 +14,7 @@ from itertools import count
 from types import TracebackType
 
 from storagekit._body import truncated
+from storagekit._clock import Cancel
 from storagekit._job import Job
 from storagekit._plan import MIB, Plan
 from storagekit._window import Slot
@@ -39,7 +40,9 @@ class Reading:
 
     def __init__(self, job: Job, offset: int = 0) -> None:
         self._job = job
-        self._reader = job.source.open_range(0, None, job.cancel)
+        self.cancel = Cancel(job.cancel)
+        """Ends the reading; set by whoever can no longer send what is read."""
+        self._reader = job.source.open_range(0, None, self.cancel)
         self._size = job.request.size
         self._offset = offset
         self._sha256 = hashlib.sha256() if job.sha256 is not None else None
@@ -61,6 +64,10 @@ class Reading:
         self._first = self._load(1, plan)
         return self._first
 
+    def hand_over(self) -> None:
+        """Leave the first part, and its slot, to the caller."""
+        self._first = None
+
     def parts(self, plan: Plan, number: int = 1) -> Iterator[Loaded]:
         """Yield the parts from ``number`` on; each with a slot that the caller releases.
 
@@ -73,8 +80,11 @@ class Reading:
                 part.slot.release()
                 break
             last = part.length < plan.full(current) or self._offset == self._size
-            if not last:
-                self._check_reach(part)
+            try:
+                self._check_reach(part, last=last)
+            except BaseException:
+                part.slot.release()
+                raise
             yield part
             if last:
                 break
@@ -85,7 +95,7 @@ class Reading:
         if self._size is not None:
             wanted = min(wanted, self._size - plan.offset(number))
         self._check_memory(wanted)
-        slot = self._job.window.take(max(1, wanted), self._job.cancel)
+        slot = self._job.window.take(max(1, wanted), self.cancel)
         try:
             got = self._fill(slot.view[:wanted])
             if self._size is not None and got < wanted:
@@ -103,11 +113,11 @@ class Reading:
                 hint=f"Run again with memory (--memory) of {2 * size:,} bytes, or with restart (--restart)",
             )
 
-    def _check_reach(self, part: Loaded) -> None:
+    def _check_reach(self, part: Loaded, *, last: bool) -> None:
         """A stream that goes on after the last part it may have: stop before that is sent, never cut it off."""
         limits = self._job.store.limits
-        if self._offset > limits.max_object or (part.number >= limits.max_parts and not self.ended()):
-            part.slot.release()
+        at_the_limit = part.number >= limits.max_parts and not last
+        if self._offset > limits.max_object or (at_the_limit and not self.ended()):
             raise ConfigurationError(
                 f"the stream is longer than the {self._offset:,} bytes that this upload can hold",
                 hint="Send it again with restart (--restart) and a larger part size, more memory, or its size",
@@ -116,7 +126,7 @@ class Reading:
     def _fill(self, buffer: memoryview) -> int:
         done = 0
         while done < len(buffer):
-            self._job.cancel.check()
+            self.cancel.check()
             got = self._some(buffer[done : done + MIB])
             if not got:
                 break

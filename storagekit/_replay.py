@@ -6,7 +6,8 @@ part is compared with the one that the service lists, by size and MD5, and sent 
 stream that is repeated sends nothing twice, and one that differs in a byte sends exactly the parts that differ.
 
 Where etags are no MD5 (KMS) nothing can be compared. That is learnt from the first part that is sent: from then on the
-parts of a strong identity are trusted by their size, and those of a weak one sent again.
+parts of a strong identity are trusted by their size (unless a SHA-256 is promised: parts of an earlier run were never
+proven against it), and those of a weak one sent again.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def send_in_order(job: Job, session: Session, reading: Reading | None, trusted: 
     Raises what the source raises after the parts under way have been sent (a ServiceError as SourceBroke), or the first
     error of any part. ``reading`` is None where nothing follows.
     """
-    replay = _Replay(job, session, trusted)
+    replay = _Replay(job, session, trusted, reading.cancel if reading is not None else Cancel(job.cancel))
     if reading is not None:
         replay.run(reading)
     return replay.sent()
@@ -50,10 +51,10 @@ def send_in_order(job: Job, session: Session, reading: Reading | None, trusted: 
 class _Replay:
     """The state of one reading: what was found to be there (by the reading thread), and what the workers sent."""
 
-    def __init__(self, job: Job, session: Session, trusted: int) -> None:
+    def __init__(self, job: Job, session: Session, trusted: int, stop: Cancel) -> None:
         self._job = job
         self._session = session
-        self._stop = Cancel(job.cancel)
+        self._stop = stop
         self._workers = effective_workers(job.workers, job.window.budget, session.plan.part_size)
         self._kept = {number: session.kept[number] for number in range(1, trusted + 1)}
         there = sum(part.size for part in self._kept.values())
@@ -69,9 +70,15 @@ class _Replay:
     def run(self, reading: Reading) -> None:
         try:
             self._crew.run(self._workers, meanwhile=lambda: self._read(reading))
+        except Exception:
+            self._raise_broken()  # it came first
+            raise
         finally:
             for part in self._feed.drain():
                 part.slot.release()
+        self._raise_broken()
+
+    def _raise_broken(self) -> None:
         if isinstance(self._broken, ServiceError):
             raise SourceBroke(self._broken) from self._broken
         if self._broken is not None:
@@ -89,28 +96,30 @@ class _Replay:
                 self._take(part)
         except TransferCancelled:
             raise
-        except Exception as error:  # noqa: BLE001  # raised by run, when the workers are done
+        except Exception as error:
+            if self._crew.has_failed:
+                raise
             self._broken = error
         finally:
             self._feed.close()
 
     def _take(self, part: Loaded) -> None:
         listed = self._session.kept.get(part.number)
-        if listed is not None and self._is_there(part, listed):
-            self._kept[part.number] = listed
-            self._meter.keep(part.length)
-            part.slot.release()
-            return
         try:
-            self._feed.put(part)
+            if listed is None or not self._is_there(part, listed):
+                self._feed.put(part)
+                return
         except BaseException:
             part.slot.release()
             raise
+        part.slot.release()
+        self._kept[part.number] = listed
+        self._meter.keep(part.length)
 
     def _is_there(self, part: Loaded, listed: Part) -> bool:
         if listed.size != part.length:
             return False
-        if self._opaque and self._session.record.strong:
+        if self._opaque and self._session.record.strong and self._job.sha256 is None:
             return True
         hasher = new_hasher(self._job.store.limits.checksum)
         hasher.update(part.view)

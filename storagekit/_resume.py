@@ -190,6 +190,12 @@ def orphans(intent: StoredRecord, pending: Sequence[PendingUpload], known: Colle
     return [upload for _, upload in sorted(found, key=lambda entry: entry[0])]
 
 
+def in_doubt(intent: StoredRecord, others: Sequence[StoredRecord]) -> bool:
+    """Tell whether another source asked for an upload at about the same time, and may be alive and about to record."""
+    when = intent.modified
+    return when is None or any(other.modified is None or abs(other.modified - when) <= ASKED_FOR for other in others)
+
+
 def unanswered(seen: Collection[str], pending: Sequence[PendingUpload], own: str) -> list[PendingUpload]:
     """Return the uploads that earlier tries of one ``create_upload`` may have made, whose last try made ``own``.
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from storagekit._body import MemoryBody, fill
-from storagekit._clock import Cancel
 from storagekit._context import UploadContext
 from storagekit._copy import copy_whole, fits_one_copy
-from storagekit._crew import Crew
 from storagekit._discard import discard
-from storagekit._finish import clean_up, finish, require_absent
-from storagekit._hash import new_hasher
+from storagekit._finish import check_parts, clean_up, finish, require_absent
 from storagekit._job import Job, Published, Sent, Session
-from storagekit._meter import Meter
 from storagekit._ordered import Loaded, Reading
-from storagekit._plan import Span, reach
+from storagekit._plan import Plan, reach
+from storagekit._put import fits_one_put, put_part, put_source
+from storagekit._record import Record, StoredRecord
 from storagekit._records import Records
 from storagekit._replay import SourceBroke, send_in_order
 from storagekit._resume import kept_parts, unbroken
@@ -25,6 +22,7 @@ from storagekit._source import Access
 from storagekit._start import begin, create, look, new_record, published
 from storagekit.errors import (
     ConfigurationError,
+    ConflictError,
     IntegrityError,
     RequestRefusedError,
     ServiceError,
@@ -34,11 +32,9 @@ from storagekit.errors import (
     UnsupportedSourceError,
     UploadGoneError,
 )
-from storagekit.types import PartReceipt, Progress, UploadResult
+from storagekit.types import PartReceipt, UploadResult
 
 _ROUNDS = 2  # an upload that the service lost is begun afresh once; then something is wrong with the service
-
-_ONE_PUT = 100 * 1000**2  # larger objects go in parts: a put that fails is sent again whole
 
 _KEPT = "Parts already sent are kept: run again to go on from there, or with restart (--restart) to discard them"
 
@@ -70,8 +66,12 @@ def run(job: Job, discarding: Records) -> UploadResult:
     if not job.overwrite and not isinstance(found, Published):
         require_absent(job, look(job))
     lost = broke = 0
+    broken: _Broke | None = None
     while not isinstance(found, Published):
         try:
+            if broken is not None:
+                again, broken = broken, None
+                found = _read_again(job, again, broke)
             return _attempt(job, found)
         except _Lost as end:
             lost += 1
@@ -79,19 +79,20 @@ def run(job: Job, discarding: Records) -> UploadResult:
             found = _after_gone(job, end, last=last)
         except _Broke as end:
             broke += 1
-            found = _read_again(job, end, broke)
+            broken = end
     return _result(job, None, clean_up(job, None, found))
 
 
 def init(job: Job, discarding: Records) -> UploadContext:
     """Begin or find the upload of a source that the caller opens itself, and say from where it is wanted."""
+    _check_memory(job)
     restart(job, discarding)
     found = begin(job) or create(job)
     if isinstance(found, Published):
-        return UploadContext(found.size or 0, new_record(job, None), "", found)
+        return UploadContext(found.size or 0, new_record(job, None), found)
     plan = found.plan
     offset = plan.offset(unbroken(plan, found.kept) + 1) if job.identity.strong else 0
-    return UploadContext(offset, found.record, found.stored.name)
+    return UploadContext(offset, found.record)
 
 
 def go_on(job: Job, context: UploadContext) -> UploadResult:
@@ -103,17 +104,43 @@ def go_on(job: Job, context: UploadContext) -> UploadResult:
             hint="Give the size of the whole source, not of what is left of it",
         )
     if context.done is not None:
-        return _result(job, None, clean_up(job, None, context.done))
-    session = Session(context.stored, {}, resumed=True)
+        return _done_already(job, context.done)
+    session = Session(_stored(job, context.record), {}, resumed=True)
+    if not job.alive.hold(context.record.token) and not context.record.strong:
+        raise ConflictError(
+            "another stream is being sent to this upload", hint="Use a context for one stream; call init_upload again"
+        )
     try:
         session = replace(session, kept=kept_parts(session.plan, job.store.parts(session.record.upload)))
     except UploadGoneError as error:
         return _after_all(job, _Lost(session, error, None))
+    _check_reach(job, session.plan)
     trusted = _trusted(session, offset)
     if offset and offset == size:
         return _judged(job, session, lambda one: send_in_order(job, one, None, trusted))
     with Reading(job, offset) as reading:
         return _judged(job, session, lambda one: send_in_order(job, one, reading, trusted))
+
+
+def _stored(job: Job, record: Record) -> StoredRecord:
+    """Return the record where it lies; without a place, where it is not recorded any more."""
+    found = [one for one in job.records.load(job.bucket, job.key) if one.record == record]
+    return found[0] if found else StoredRecord(record, "", None)
+
+
+def _done_already(job: Job, done: Published) -> UploadResult:
+    """Return the result for an object that ``init`` found, if it is still there and what the caller means."""
+    at_key, size = look(job), job.request.size
+    if at_key is None or at_key.etag != done.etag:
+        raise UploadGoneError(
+            "the object that an earlier run published is not there any more", hint="Call init_upload again"
+        )
+    if size not in (None, at_key.size):
+        raise IntegrityError(
+            f"the object of this source has {at_key.size:,} bytes, and {size:,} were said",
+            hint="Give another source_id for other content, or restart",
+        )
+    return _result(job, None, clean_up(job, None, done))
 
 
 def _trusted(session: Session, offset: int) -> int:
@@ -148,15 +175,9 @@ def _after_all(job: Job, end: _Lost) -> UploadResult:
 
 def check_possible(job: Job) -> None:
     """Raise ConfigurationError for what cannot end well, before any byte moves, and say what limits there are."""
-    plan, source = job.plan, job.source
-    if job.in_order and plan.part_size > job.window.budget:
-        raise ConfigurationError(
-            f"a source that is read in order needs parts of {plan.part_size:,} bytes, more than the memory budget",
-            hint=f"Give memory (--memory) of at least {2 * plan.part_size:,} bytes",
-        )
-    if plan.size is None:
-        gib = reach(plan, job.store.limits) / 1024**3
-        job.log.note(f"length unknown: up to {gib:,.1f} GiB can be stored with this memory budget and part size")
+    source = job.source
+    _check_memory(job)
+    _check_reach(job, job.plan)
     if not source.ends_itself and job.request.size is None and job.sha256 is None:
         raise UnsupportedSourceError(
             f"{job.identity.shown} says neither how long it is nor where it ends: a part of it could be taken for all",
@@ -164,6 +185,30 @@ def check_possible(job: Job) -> None:
         )
     if not job.identity.strong and source.access is Access.RESTART:
         job.log.note(f"{job.identity.shown} cannot say whether it changes: read in order, and compared when resumed")
+
+
+def _check_memory(job: Job) -> None:
+    size = job.plan.part_size
+    if job.in_order and size > job.window.budget:
+        raise ConfigurationError(
+            f"a source that is read in order needs parts of {size:,} bytes, more than the memory budget",
+            hint=f"Give memory (--memory) of at least {2 * size:,} bytes",
+        )
+
+
+def _check_reach(job: Job, plan: Plan) -> None:
+    """Say how far a plan of unknown length reaches. Raises ConfigurationError where that is known to be too little."""
+    if plan.size is not None:
+        return
+    most, size = reach(plan, job.store.limits), job.request.size
+    if size is None:
+        gib = most / 1024**3
+        job.log.note(f"length unknown: up to {gib:,.1f} GiB can be stored with this memory budget and part size")
+    elif size > most:
+        raise ConfigurationError(
+            f"{size:,} bytes are more than the {most:,} that this upload can hold",
+            hint="Call init_upload with restart, and a larger part_size or more memory",
+        )
 
 
 def restart(job: Job, discarding: Records) -> None:
@@ -179,31 +224,32 @@ def restart(job: Job, discarding: Records) -> None:
 def _attempt(job: Job, found: Session | None) -> UploadResult:
     if not job.in_order:
         if found is None and job.copied is not None and fits_one_copy(job, job.copied):
-            done, receipt = copy_whole(job, job.copied)
-            return _result(job, None, clean_up(job, None, done), (receipt,))
-        if found is None and job.copied is None and _fits_one_put(job, job.source.size or 0):
-            return _put_whole(job)
+            return _at_once(job, copy_whole(job, job.copied))
+        if found is None and job.copied is None and fits_one_put(job, job.source.size or 0):
+            return _at_once(job, put_source(job))
         return _transfer(job, found or create(job), lambda session: send_parts(job, session))
     with Reading(job) as reading:
         if found is None and (only := _only_part(job, reading)) is not None:
-            return _put_read(job, only.view)
+            return _at_once(job, put_part(job, only))
         return _transfer(job, found or create(job), lambda session: send_in_order(job, session, reading))
 
 
+def _at_once(job: Job, ended: tuple[Published, PartReceipt]) -> UploadResult:
+    done, receipt = ended
+    return _result(job, None, clean_up(job, None, done), (receipt,))
+
+
 def _only_part(job: Job, reading: Reading) -> Loaded | None:
-    """Return the first part where the source has no other and one put holds it; otherwise it is kept by ``reading``."""
+    """Return the first part where the source has no other and one put holds it; otherwise ``reading`` keeps it."""
     try:
         first = reading.first(job.plan)
-        if not reading.ended() or not _fits_one_put(job, first.length):
+        if not reading.ended() or not fits_one_put(job, first.length):
             return None
         reading.finish()
     except ServiceError as error:
         raise _Broke(None, error) from error
+    reading.hand_over()
     return first
-
-
-def _fits_one_put(job: Job, size: int) -> bool:
-    return size <= min(job.part_size, job.window.budget, _ONE_PUT, job.store.limits.max_put)
 
 
 def _transfer(job: Job, session: Session, send: Callable[[Session], Sent]) -> UploadResult:
@@ -211,7 +257,10 @@ def _transfer(job: Job, session: Session, send: Callable[[Session], Sent]) -> Up
     job.alive.hold(session.record.token)
     try:
         sent = send(session)
-        size = sent.size
+        if session.record.strong:
+            size = sent.size
+        check_parts(job, session, sent)
+        size = sent.size  # of a weak identity the token proves nothing before: two streams may share an upload
         done = finish(job, session, sent)
     except UploadGoneError as error:
         raise _Lost(session, error, size) from error
@@ -269,52 +318,11 @@ def _read_again(job: Job, end: _Broke, times: int) -> Session | None:
     if end.session is None:
         return None
     record = end.session.record
-    return Session(end.session.stored, kept_parts(record.plan, job.store.parts(record.upload)), resumed=True)
-
-
-def _put_whole(job: Job) -> UploadResult:
-    """Send an object that fits one slot with a single put, which is atomic by itself and needs no record.
-
-    In a worker of its own, so that Ctrl-C is seen while it waits for the service.
-    """
-    span = Span(1, 0, job.source.size or 0)
-    stop = Cancel(job.cancel)
-    meter = Meter(Progress(0, span.length, 0, 1, job.part_size), job.listener)
-    crew = Crew([span], lambda one: _fill_and_put(job, one, meter, stop), stop)
-    crew.run(1)
-    done, receipt = crew.results[1]
-    return _result(job, None, clean_up(job, None, done), (receipt,))
-
-
-def _fill_and_put(job: Job, span: Span, meter: Meter, stop: Cancel) -> tuple[Published, PartReceipt]:
-    with job.window.slot(max(span.length, 1), stop) as buffer:
-        data = buffer[: span.length]
-        fill(job.source, span, data, new_hasher(job.store.limits.checksum), stop)
-        return _put(job, data, meter, stop)
-
-
-def _put_read(job: Job, data: memoryview) -> UploadResult:
-    """The same for the first and only part of a source that is read in order."""
-    stop = Cancel(job.cancel)
-    meter = Meter(Progress(0, len(data), 0, 1, job.part_size), job.listener)
-    crew = Crew([Span(1, 0, len(data))], lambda _: _put(job, data, meter, stop), stop)
-    crew.run(1)
-    done, receipt = crew.results[1]
-    return _result(job, None, clean_up(job, None, done), (receipt,))
-
-
-def _put(job: Job, data: memoryview, meter: Meter, stop: Cancel) -> tuple[Published, PartReceipt]:
-    hasher = new_hasher(job.store.limits.checksum)
-    hasher.update(data)
-    seen = hasher.checksum()
-    job.source.verify()
-    if not job.overwrite:
-        require_absent(job, look(job))
-    body = MemoryBody(data, seen, meter, stop)
-    put = job.store.with_cancel(stop).put(job.bucket, job.key, body, job.options(job.clock.token()))
-    job.log.sent(len(data))
-    receipt = PartReceipt(1, len(data), put.etag, f"{seen.algorithm}:{seen.value}")
-    return Published(put.etag, "put", put.version, size=len(data)), receipt
+    try:
+        listed = job.store.parts(record.upload)
+    except UploadGoneError as error:
+        raise _Lost(end.session, error, None) from error
+    return Session(end.session.stored, kept_parts(record.plan, listed), resumed=True)
 
 
 def _result(job: Job, session: Session | None, done: Published, receipts: Sequence[PartReceipt] = ()) -> UploadResult:

@@ -216,6 +216,11 @@ class FileSource:
             os.close(file)
             kind = "a directory" if stat.S_ISDIR(facts.st_mode) else "not a regular file"
             raise UnsupportedSourceError(f"{path} is {kind}", hint="Name a regular file")
+        if facts.st_size == 0 and os.pread(file, 1, 0):  # as in /proc
+            os.close(file)
+            raise UnsupportedSourceError(
+                f"{path} says that it is empty, and is not", hint="Read it as a stream, such as from standard input"
+            )
         return _OpenFile(file, path, facts)
 
 

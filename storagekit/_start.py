@@ -27,7 +27,7 @@ def begin(job: Job) -> Session | Published | None:
     mine, others = split(records, job.request)
     for other in others:
         job.log.note(f"an unfinished upload of another source or version ({other.record.source}) was left alone")
-    mine = [stored for stored in mine if stored.record.strong or not job.alive.is_held(stored.record.token)]
+    mine = [stored for stored in mine if stored.record.strong or job.alive.hold(stored.record.token)]
     live, gone = _ask_for(job, mine)
     at_key = look(job) if mine else None
     chosen = choose(live)

@@ -7,6 +7,8 @@ stream itself raises passes through unchanged.
 
 from __future__ import annotations
 
+import io
+import select
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any, TypeGuard
@@ -14,6 +16,8 @@ from typing import IO, Any, TypeGuard
 from storagekit._clock import Cancel
 from storagekit._source import Access, OpenSource, RangeReader, weak_identity
 from storagekit.errors import ConfigurationError, UnsupportedSourceError
+
+_LOOK_S = 0.2  # how soon a reader that waits sees that it was told to stop
 
 _READ = 1024**2  # bytes asked of a file-like object that has no readinto
 
@@ -32,6 +36,8 @@ class StreamSource:
 
     def open(self, cancel: Cancel) -> OpenSource:
         """Return the opened source; nothing is read yet. Raises UnsupportedSourceError for what yields no bytes."""
+        if isinstance(self.stream, (bytes, bytearray, memoryview)):
+            return _OpenStream([bytes(self.stream)], self.name, self.size)
         if not hasattr(self.stream, "read") and not isinstance(self.stream, Iterable):
             kind = type(self.stream).__name__
             raise UnsupportedSourceError(
@@ -44,9 +50,13 @@ def _size_of(stream: object) -> int | None:
     """Return how many bytes follow in a seekable file-like object."""
     if not _is_seekable(stream):
         return None
-    here = stream.tell()
-    end = stream.seek(0, 2)
-    stream.seek(here)
+    try:
+        here = stream.tell()
+        stream.seek(0, 2)
+        end = stream.tell()
+        stream.seek(here)
+    except OSError:  # it said that it can seek, and cannot
+        return None
     return max(0, end - here)
 
 
@@ -70,6 +80,8 @@ class _OpenStream:
     def open_range(self, offset: int, length: int | None, cancel: Cancel) -> RangeReader:
         if not hasattr(self._stream, "read"):
             return _Chunks(iter(self._stream))
+        if isinstance(self._stream, io.FileIO):
+            return _Unbuffered(self._stream, cancel)
         return _Into(self._stream) if hasattr(self._stream, "readinto") else _Chunks(_reads(self._stream))
 
     def check(self) -> None:
@@ -92,10 +104,30 @@ class _Into:
         count = self._stream.readinto(buffer)
         if count is None:
             raise ConfigurationError("the stream is non-blocking", hint="Give a blocking one")
-        return int(count)
+        if not isinstance(count, int) or not 0 <= count <= len(buffer):
+            raise ConfigurationError(
+                f"the stream's readinto returned {count!r} for {len(buffer):,} bytes of room",
+                hint="Give a stream that keeps the io protocol",
+            )
+        return count
 
     def close(self) -> None:
         pass
+
+
+class _Unbuffered(_Into):
+    """A file, pipe or terminal without a buffer of Python's: a wait for bytes that do not come can be stopped."""
+
+    def __init__(self, stream: io.FileIO, cancel: Cancel) -> None:
+        super().__init__(stream)
+        self._poll = select.poll()
+        self._poll.register(stream.fileno(), select.POLLIN | select.POLLHUP)
+        self._cancel = cancel
+
+    def readinto(self, buffer: memoryview) -> int:
+        while not self._poll.poll(_LOOK_S * 1000):
+            self._cancel.check()
+        return super().readinto(buffer)
 
 
 def _reads(stream: Any) -> Iterator[bytes]:
@@ -136,4 +168,5 @@ def _bytes_of(chunk: object) -> memoryview:
         raise ConfigurationError(
             f"the stream yields {type(chunk).__name__}, not bytes", hint="Open it in binary mode, or encode its text"
         )
-    return memoryview(chunk).cast("B")
+    view = memoryview(chunk)
+    return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())

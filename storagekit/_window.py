@@ -34,7 +34,7 @@ class Slot:
         """Give the buffer back; the second time nothing happens."""
         buffer, self._buffer = self._buffer, None
         if buffer is not None:
-            self.view.release()  # who still uses it gets an error instead of another part's bytes
+            self.view.release()  # who still reads through it gets an error; not so a slice: who sends it, releases it
             self._window.give_back(buffer)
 
 

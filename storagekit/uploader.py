@@ -149,6 +149,7 @@ class StreamingUploader:
                 parts and record are kept, and the next run goes on. So it is with what a stream raises itself.
         """
         self._check(key, size, sha256, part_size, content_type)
+        _check_helpers(source_id, cancel, on_progress, on_note)
         stop = Cancel(cancel)
         with self._means(part_size, stop) as means:
             opened = as_source(source, self._retry, self._clock).open(stop)
@@ -156,11 +157,11 @@ class StreamingUploader:
                 request = request_for(opened, size, sha256, source_id, content_type, metadata)
                 there = opened if isinstance(opened, OpenObject) else None
                 copied = there if there and there.scope == self._scope and not sha256 else None
-                if metadata is None and there is not None:
-                    metadata = there.metadata
+                carried = metadata is None and there is not None
+                stored = _metadata.carry(there.metadata) if carried and there else _metadata.encode(metadata or {})
                 wanted = part_size or (self._choose_part_size(COPY_PART) if copied else None)
                 job = replace(
-                    self._job(opened, bucket, key, request, metadata, wanted, means, Log(on_note)),
+                    self._job(opened, bucket, key, request, stored, wanted, means, Log(on_note)),
                     listener=on_progress,
                     sha256=sha256.lower() if sha256 else None,
                     overwrite=overwrite,
@@ -191,10 +192,12 @@ class StreamingUploader:
         it is wanted. Without, it is 0: what is there is compared as the bytes pass. See :meth:`upload` for the rest.
         """
         self._check(key, None, None, part_size, content_type)
+        _check_helpers(source_id, None, on_note)
         with self._means(part_size, Cancel()) as means:
             opened = StreamSource(()).open(means.cancel)
             request = request_for(opened, None, None, source_id, content_type, metadata)
-            job = self._job(opened, bucket, key, request, metadata, part_size, means, Log(on_note))
+            stored = _metadata.encode(metadata or {})
+            job = self._job(opened, bucket, key, request, stored, part_size, means, Log(on_note))
             return init(job, discarding=self._known(job) if restart else NoRecords())
 
     def upload_stream(
@@ -215,6 +218,8 @@ class StreamingUploader:
         whole source as well, so it can only be proven from offset 0. Raises what :meth:`upload` does, and
         ConfigurationError where the upload has gone on since ``init_upload``.
         """
+        _require(isinstance(context, UploadContext), "this is no upload context", "Give what init_upload returned")
+        _check_helpers(None, cancel, on_progress, on_note)
         record = context.record
         self._check(record.key, total_size, sha256)
         _require(
@@ -227,7 +232,7 @@ class StreamingUploader:
             opened = StreamSource(stream, record.source, total_size).open(stop)
             identity = Identity(record.identity, record.source, record.strong)
             request = Request(identity, total_size, record.content_type, record.metadata_digest)
-            job = self._job(opened, record.bucket, record.key, request, None, record.part_size, means, Log(on_note))
+            job = self._job(opened, record.bucket, record.key, request, {}, record.part_size, means, Log(on_note))
             try:
                 return go_on(replace(job, listener=on_progress, sha256=sha256.lower() if sha256 else None), context)
             except BaseException:
@@ -262,7 +267,7 @@ class StreamingUploader:
         bucket: str,
         key: str,
         request: Request,
-        metadata: Mapping[str, str] | None,
+        metadata: dict[str, str],
         part_size: int | None,
         means: _Means,
         log: Log,
@@ -277,7 +282,7 @@ class StreamingUploader:
             key=key,
             request=request,
             content_type=request.content_type or guess_content_type(key, opened.content_type),
-            metadata=_metadata.encode(metadata or {}),
+            metadata=metadata,
             part_size=part_size or self._part_size or self._choose_part_size(),
             workers=self._workers,
             window=means.share,
@@ -316,6 +321,13 @@ class _Means:
 def _require(holds: bool, what: str, hint: str) -> None:  # noqa: FBT001  # reads as the sentence it is
     if not holds:
         raise ConfigurationError(what, hint=hint)
+
+
+def _check_helpers(source_id: object, cancel: object, *listeners: object) -> None:
+    _require(source_id is None or isinstance(source_id, str), f"source_id is {source_id!r}", "Give a text")
+    _require(cancel is None or isinstance(cancel, Cancel), f"cancel is {cancel!r}", "Give a storagekit Cancel")
+    for listener in listeners:
+        _require(listener is None or callable(listener), f"{listener!r} cannot be called", "Give a function")
 
 
 def _is_count(number: object, least: int) -> bool:

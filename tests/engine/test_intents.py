@@ -175,11 +175,22 @@ def test_a_lock_is_seen_while_its_holder_lives() -> None:
     holder.hold("t0ken")
 
     assert other.is_held("t0ken")
-    other.hold("t0ken")
+    assert not other.hold("t0ken")
+    assert holder.hold("t0ken")
+    assert not holder.is_held("t0ken")  # not by another
     other.close()
     assert other.is_held("t0ken")
     holder.close()
     assert not other.is_held("t0ken")
+
+
+def test_where_no_lock_can_be_made_nobody_is_said_to_live(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    nowhere = Alive(tmp_path / "file" / "below")
+
+    assert nowhere.hold("t0ken")
+    assert not nowhere.is_held("t0ken")
+    nowhere.close()
 
 
 def test_an_intent_is_no_record() -> None:

@@ -169,6 +169,20 @@ class TestReadAgain:
         assert DATA == service.content()
         assert service.left_over() == []
 
+    def test_a_source_that_breaks_off_while_the_service_loses_the_upload(self, service: Service) -> None:
+        def lose(call: Any) -> Exception | None:
+            if call.operation == "put_part" and call.nth == 4:
+                service.memory.store.buckets[BUCKET].uploads.clear()
+            return None
+
+        service.fails(lose)
+        source = Answers([cut(4 * PART), DATA])
+
+        service.upload(source)
+
+        assert DATA == service.content()
+        assert service.left_over() == []
+
     def test_a_strong_identity_whose_object_is_there_is_not_read_at_all(self, service: Service) -> None:
         strong = strong_identity("answers", kind="test", etag="1")
         service.fails(after=on("complete_upload", Code.ACCESS_DENIED))
@@ -206,6 +220,15 @@ class TestObjects:
         assert ("text/x-test", "me") == (info.content_type, info.metadata["who"])
         assert (size, size, False) == (result.size, result.sent, result.resumed)
         assert service.left_over() == []
+
+    @pytest.mark.parametrize("scope", ["elsewhere", "storage"])
+    def test_metadata_of_another_tool_is_carried_under_its_own_names(self, service: Service, scope: str) -> None:
+        put(service, DATA, metadata={"foo.bar": "x", "plain": "y"})
+
+        service.upload(object_source(service, scope=scope))
+
+        stored = service.memory.head(BUCKET, "k").metadata
+        assert ("x", "y") == (stored["foo.bar"], stored["plain"])
 
     def test_within_one_service_no_byte_is_read(self, service: Service) -> None:
         put(service, DATA)

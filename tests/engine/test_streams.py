@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from storagekit._clock import Cancel
 from storagekit._context import UploadContext
 from storagekit._stream_source import StreamSource
 from storagekit.driver import Code, Limits
@@ -26,10 +27,12 @@ from storagekit.errors import (
     ServiceError,
     SourceTruncatedError,
     StorageError,
+    TransferCancelled,
     UnsupportedSourceError,
     UploadGoneError,
 )
 from storagekit.testing.bodies import BytesBody
+from storagekit.testing.faults import fault
 from storagekit.types import Progress
 from tests.engine.conftest import BUCKET, PART, Service
 from tests.engine.test_upload import DATA, drop_parts, on
@@ -293,6 +296,121 @@ class TestReplay:
 
         assert not service.memory.list(BUCKET, "k").objects
 
+    def test_a_promised_sha256_trusts_nothing_that_was_never_proven(self, service: Service) -> None:
+        encrypting(service)
+        right, wrong = os.urandom(len(DATA)), os.urandom(len(DATA))
+        promise: dict[str, Any] = {"sha256": hashlib.sha256(right).hexdigest()}
+        interrupted(service, wrong, 7, **promise)
+        encrypting(service)
+
+        service.upload(chunks(right), **promise)
+
+        assert right == service.content()
+
+
+class TestFailures:
+    def test_what_the_stream_raised_first_is_not_hidden_by_what_failed_then(self, service: Service) -> None:
+        raised = threading.Event()
+
+        def stream() -> Iterator[bytes]:
+            yield DATA[: 4 * PART]
+            raised.set()
+            raise RuntimeError("the first error")
+
+        def fail(call: Any) -> Exception | None:
+            if call.operation != "put_part":
+                return None
+            raised.wait(20)
+            time.sleep(0.05)
+            return fault(Code.ACCESS_DENIED)
+
+        service.fails(fail)
+        with pytest.raises(RuntimeError, match="the first error"):
+            service.upload(stream())
+
+    @pytest.mark.parametrize("returned", [-1, 10**6, 1.5, "x"])
+    def test_a_readinto_that_lies_is_an_error(self, service: Service, returned: Any) -> None:
+        class Liar(Raw):
+            def readinto(self, buffer: Any) -> int:
+                count = super().readinto(buffer)
+                return count if self._data.tell() < 5000 else returned
+
+        with pytest.raises(ConfigurationError, match="readinto"):
+            service.upload(Liar(DATA))
+
+        assert not service.memory.list(BUCKET, "k").objects
+
+    @pytest.mark.parametrize("at", ["the last part", "what is there"])
+    def test_no_slot_is_lost_whatever_raises(self, service: Service, at: str) -> None:
+        uploader = service.uploader(memory=1024**2)
+
+        def interrupt(progress: Progress) -> None:
+            if progress.kept:
+                raise KeyboardInterrupt
+
+        if at == "the last part":
+            service.memory.limits = Limits(min_part=1, max_parts=2, checksum="crc64")
+            with pytest.raises(OSError, match="gone"):
+                uploader.upload(broken_after(DATA, 3 * PART, OSError("gone")), BUCKET, "k")
+        else:
+            interrupted(service, DATA, 5)
+            with pytest.raises(KeyboardInterrupt):
+                uploader.upload(chunks(DATA), BUCKET, "k", on_progress=interrupt)
+
+        assert 0 == uploader.window._in_use
+
+    def test_a_put_that_outlives_its_caller_keeps_its_buffer(self, service: Service) -> None:
+        uploader = service.uploader(memory=1024**2)
+        entered, leave = threading.Event(), threading.Event()
+        cancel = Cancel()
+
+        def stall(call: Any) -> None:
+            if call.operation == "put" and call.key == "k":
+                entered.set()
+                leave.wait(20)
+
+        service.fails(stall)
+
+        def stop() -> None:
+            entered.wait(20)
+            cancel.set()
+
+        stopper = threading.Thread(target=stop)
+        stopper.start()
+        with pytest.raises(TransferCancelled):
+            uploader.upload(iter([b"a" * 100]), BUCKET, "k", cancel=cancel)
+
+        assert PART == uploader.window._in_use
+        leave.set()
+        stopper.join()
+        for _ in range(500):
+            if not uploader.window._in_use:
+                break
+            time.sleep(0.01)
+        assert 0 == uploader.window._in_use
+
+    @pytest.mark.parametrize("why", ["cancel", "refused"])
+    def test_a_pipe_from_which_nothing_comes_holds_up_neither_a_stop_nor_an_error(
+        self, service: Service, why: str
+    ) -> None:
+        reading, writing = os.pipe()
+        os.write(writing, DATA[: 5 * PART])
+        cancel = Cancel()
+        if why == "refused":
+            service.fails(on("put_part", Code.ACCESS_DENIED))
+        timer = threading.Timer(0.3, cancel.set if why == "cancel" else lambda: None)
+        timer.start()
+
+        began = time.monotonic()
+        with os.fdopen(reading, "rb", buffering=0) as pipe, pytest.raises(StorageError) as caught:
+            service.upload(pipe, cancel=cancel)
+        took = time.monotonic() - began
+        os.close(writing)
+        timer.join()
+
+        assert isinstance(caught.value, TransferCancelled if why == "cancel" else PermissionDeniedError)
+        assert took < 5
+
 
 class TestProofs:
     def test_a_stream_that_ends_early_is_no_object_and_goes_on_later(self, service: Service) -> None:
@@ -518,16 +636,13 @@ class TestTwoPhases:
         assert context == again
         assert DATA == service.content()
         assert "me" == service.memory.head(BUCKET, "k").metadata["who"]
-        with pytest.raises(ConfigurationError):
-            UploadContext.from_json("{}")
+        for text in ("{}", "5", context.to_json().replace('"offset": 0', '"offset": -5')):
+            with pytest.raises(ConfigurationError):
+                UploadContext.from_json(text)
 
     def test_an_offset_equal_to_the_total_completes_without_reading(self, service: Service) -> None:
         interrupted_phase(service, "v1", 10)
         uploader = service.uploader()
-
-        def untouched() -> Iterator[bytes]:
-            raise AssertionError("the stream was read")
-            yield b""
 
         context = uploader.init_upload(BUCKET, "k", source_id="v1")
         uploader.upload_stream(context, untouched(), total_size=len(DATA))
@@ -548,6 +663,37 @@ class TestTwoPhases:
 
         assert len(DATA) == context.offset == result.size
         assert service.left_over() == []
+
+    @pytest.mark.parametrize(("total", "gone"), [(5, False), (len(DATA) + 1, False), (len(DATA), True)])
+    def test_an_object_that_is_there_already_has_to_be_the_one_that_is_meant(
+        self, service: Service, total: int, *, gone: bool
+    ) -> None:
+        service.fails(after=on("complete_upload", Code.ACCESS_DENIED))
+        uploader = service.uploader()
+        with pytest.raises(PermissionDeniedError):
+            uploader.upload_stream(uploader.init_upload(BUCKET, "k", source_id="v1"), chunks(DATA))
+        service.heals()
+        context = uploader.init_upload(BUCKET, "k", source_id="v1")
+        if gone:
+            service.memory.delete(BUCKET, "k")
+
+        with pytest.raises(StorageError):
+            uploader.upload_stream(context, untouched(), total_size=total)
+
+    def test_two_contexts_of_one_weak_upload_never_end_in_a_false_success(self, service: Service) -> None:
+        uploader = service.uploader(part_size=PART)
+        one, two = DATA, DATA[::-1]
+        first, second = uploader.init_upload(BUCKET, "k"), uploader.init_upload(BUCKET, "k")
+
+        def slow() -> Iterator[bytes]:
+            yield one
+            uploader.upload_stream(second, chunks(two))
+
+        with pytest.raises(ConflictError):
+            uploader.upload_stream(first, slow())
+        uploader.upload_stream(second, chunks(two))
+
+        assert two == service.content()
 
     def test_a_short_last_part_is_sent_once(self, service: Service) -> None:
         data = DATA[:-100]
@@ -584,6 +730,14 @@ class TestTwoPhases:
         with pytest.raises(ConfigurationError, match="init_upload again"):
             uploader.upload_stream(context, chunks(DATA[context.offset :]))
 
+    def test_a_total_that_the_upload_cannot_reach_is_refused_before_the_stream_is_read(self, service: Service) -> None:
+        service.memory.limits = Limits(min_part=1, max_parts=4, checksum="crc64")
+        uploader = service.uploader()
+        context = uploader.init_upload(BUCKET, "k")
+
+        with pytest.raises(ConfigurationError, match="can hold"):
+            uploader.upload_stream(context, untouched(), total_size=16 * PART)
+
     def test_restart_begins_afresh(self, service: Service) -> None:
         interrupted_phase(service, "v1", 6)
         uploader = service.uploader()
@@ -604,6 +758,33 @@ class TestTwoPhases:
 
         assert (DATA, DATA[::-1]) == (service.content("one"), service.content("two"))
 
+    def test_a_context_is_for_one_stream_at_a_time(self, service: Service) -> None:
+        uploader = service.uploader()
+        context = uploader.init_upload(BUCKET, "k")
+
+        def stream() -> Iterator[bytes]:
+            yield DATA[:PART]
+            with pytest.raises(ConflictError):
+                uploader.upload_stream(context, untouched())
+            yield DATA[PART:]
+
+        uploader.upload_stream(context, stream())
+
+        assert DATA == service.content()
+
+    def test_bytes_are_a_stream_too(self, service: Service) -> None:
+        uploader = service.uploader()
+
+        uploader.upload_stream(uploader.init_upload(BUCKET, "k"), DATA)  # type: ignore[arg-type]  # iterates to ints
+
+        assert DATA == service.content()
+
+    def test_parts_that_memory_cannot_hold_are_refused_before_anything_is_begun(self, service: Service) -> None:
+        with pytest.raises(ConfigurationError, match="memory"):
+            service.uploader(memory=1024**2).init_upload(BUCKET, "k", part_size=2 * 1024**2)
+
+        assert service.left_over() == []
+
     def test_an_empty_stream_is_an_empty_object(self, service: Service) -> None:
         uploader = service.uploader()
 
@@ -618,6 +799,11 @@ def interrupted_phase(service: Service, source_id: str | None, parts: int) -> No
     with pytest.raises(ValueError, match="the pipe broke"):
         uploader.upload_stream(context, broken_after(DATA, parts * PART, ValueError("the pipe broke")))
     service.heals()
+
+
+def untouched() -> Iterator[bytes]:
+    raise AssertionError("the stream was read")
+    yield b""
 
 
 def overwrite_part(service: Service, number: int) -> None:
@@ -668,6 +854,10 @@ def encrypting(service: Service) -> None:
         {"metadata": ["a"]},
         {"metadata": "a"},
         {"metadata": {1: "a"}},
+        {"source_id": b"x"},
+        {"on_progress": 5},
+        {"on_note": 5},
+        {"cancel": threading.Event()},
     ],
     ids=str,
 )

@@ -199,3 +199,9 @@ def test_a_weak_identity_is_found_again_but_promises_nothing() -> None:
     assert weak_identity("it", kind="stream").digest == weak_identity("other", kind="stream").digest
     assert weak_identity("it", kind="stream").digest != weak_identity("it", kind="http").digest
     assert not weak_identity("it").strong
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="Linux only")
+def test_a_file_whose_size_says_nothing_is_refused() -> None:
+    with pytest.raises(UnsupportedSourceError, match="stream"):
+        FileSource("/proc/cpuinfo").open(Cancel())
