@@ -165,7 +165,7 @@ def clean_up(job: Job, own: StoredRecord | None, done: Published) -> Published:
     except StorageError as error:
         job.log.note(f"the object is complete, but cleaning up after it failed: {error}")
         return done
-    return done if own is None else _as_of_now(done, own.record, at_key)
+    return _as_of_now(done, own.record if own else None, at_key)
 
 
 def _forget(job: Job, stored: StoredRecord, at_key: ObjectInfo | None) -> None:
@@ -199,9 +199,12 @@ def _dated(job: Job, stored: StoredRecord) -> StoredRecord:
     return replace(stored, modified=begun)
 
 
-def _as_of_now(done: Published, record: Record, at_key: ObjectInfo | None) -> Published:
-    if at_key is None or done.proof != "head" or is_made_by(at_key, record):
+def _as_of_now(done: Published, record: Record | None, at_key: ObjectInfo | None) -> Published:
+    """Return ``done`` as a last look at the key shows it. ``record`` is None where an earlier run had published."""
+    if at_key is None or done.proof not in ("head", "source"):
         return done
-    if at_key.metadata.get(_metadata.SOURCE) == record.identity:
+    if at_key.etag == done.etag if record is None else is_made_by(at_key, record) or done.proof == "source":
+        return done
+    if record is not None and at_key.metadata.get(_metadata.SOURCE) == record.identity:
         return done
     return replace(done, proof="superseded", superseded_by=_who(at_key))

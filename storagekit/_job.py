@@ -45,7 +45,8 @@ class Job:
     ``tidying`` are the same records for what has to be deleted although the transfer was told to stop.
     ``request.size`` is what the source or the caller says of the length; ``sha256`` what the caller promises.
     ``copied`` is the source where it is an object of the same service, which can copy it by itself. ``readings`` is how
-    often a source that breaks off, and can only be read from its start, is read.
+    often a source that breaks off, and can only be read from its start, is read. ``unproven``: the SHA-256 is promised
+    beside another identity, so that what an earlier run of it published says nothing about the promise.
     """
 
     store: Store
@@ -69,6 +70,7 @@ class Job:
     overwrite: bool = True
     copied: OpenObject | None = None
     readings: int = 5
+    unproven: bool = False
 
     @property
     def identity(self) -> Identity:

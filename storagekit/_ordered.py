@@ -49,6 +49,11 @@ class Reading:
         self._ahead = b""
         self._first: Loaded | None = None
 
+    @property
+    def offset(self) -> int:
+        """How far the source was read, in bytes of the object."""
+        return self._offset
+
     def __enter__(self) -> Reading:
         return self
 
@@ -155,6 +160,8 @@ class Reading:
     def finish(self) -> None:
         """Prove what was promised, after the last part and before anything is published."""
         shown = self._job.identity.shown
+        if self._size is not None and self._offset < self._size:
+            raise truncated(shown, self._offset, self._size)
         if not self.ended():
             raise IntegrityError(
                 f"{shown} goes on after the {self._offset:,} bytes that were announced",

@@ -91,8 +91,11 @@ class LocalRecords:
             record = parse(path.read_bytes())
         except FileNotFoundError:  # another process is done with it
             return None
-        # No time: this machine's clock is not the service's, by which an upload counts as abandoned.
-        return StoredRecord(record, str(path), None) if _is_of(record, bucket, key) else None
+        if not _is_of(record, bucket, key):
+            return None
+        # No time for a record: this machine's clock is not the service's, by which an upload counts as abandoned. For
+        # an intent it has to do: with a clock that is off by more than a second its upload is not found.
+        return StoredRecord(record, str(path), _mtime(path) if record.is_intent else None)
 
     def save(self, record: Record) -> StoredRecord:
         """Write the record through a temporary name, readable by this user only."""
@@ -187,6 +190,13 @@ def records_for(
         "off": NoRecords(),
     }
     return kinds[checkpoint]
+
+
+def _mtime(path: Path) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+    except FileNotFoundError:
+        return None
 
 
 def _write_private(path: Path, data: bytes) -> None:

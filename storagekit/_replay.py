@@ -31,9 +31,10 @@ from storagekit.types import Part, PartReceipt, Progress
 class SourceBroke(Exception):
     """The source broke off, which is not the service's fault: reading it once more may help."""
 
-    def __init__(self, error: ServiceError) -> None:
+    def __init__(self, error: ServiceError, offset: int) -> None:
         super().__init__(str(error))
         self.error = error
+        self.offset = offset
 
 
 def send_in_order(job: Job, session: Session, reading: Reading | None, trusted: int = 0) -> Sent:
@@ -71,16 +72,16 @@ class _Replay:
         try:
             self._crew.run(self._workers, meanwhile=lambda: self._read(reading))
         except Exception:
-            self._raise_broken()  # it came first
+            self._raise_broken(reading)  # it came first
             raise
         finally:
             for part in self._feed.drain():
                 part.slot.release()
-        self._raise_broken()
+        self._raise_broken(reading)
 
-    def _raise_broken(self) -> None:
+    def _raise_broken(self, reading: Reading) -> None:
         if isinstance(self._broken, ServiceError):
-            raise SourceBroke(self._broken) from self._broken
+            raise SourceBroke(self._broken, reading.offset) from self._broken
         if self._broken is not None:
             raise self._broken
 

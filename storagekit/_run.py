@@ -19,7 +19,7 @@ from storagekit._replay import SourceBroke, send_in_order
 from storagekit._resume import kept_parts, unbroken
 from storagekit._send import send_parts
 from storagekit._source import Access
-from storagekit._start import begin, create, look, new_record, published
+from storagekit._start import begin, create, look, new_record, published, published_before
 from storagekit.errors import (
     ConfigurationError,
     ConflictError,
@@ -35,6 +35,10 @@ from storagekit.errors import (
 from storagekit.types import PartReceipt, UploadResult
 
 _ROUNDS = 2  # an upload that the service lost is begun afresh once; then something is wrong with the service
+
+_SAME_BREAKS = 3
+
+_LONGEST_WAIT_S = 20.0  # before a source that broke off is read again
 
 _KEPT = "Parts already sent are kept: run again to go on from there, or with restart (--restart) to discard them"
 
@@ -52,10 +56,11 @@ class _Lost(Exception):
 class _Broke(Exception):
     """The source broke off while it was sent to the upload of ``session``, or before there was one."""
 
-    def __init__(self, session: Session | None, error: StorageError) -> None:
+    def __init__(self, session: Session | None, error: StorageError, offset: int) -> None:
         super().__init__(str(error))
         self.session = session
         self.error = error
+        self.offset = offset
 
 
 def run(job: Job, discarding: Records) -> UploadResult:
@@ -65,20 +70,21 @@ def run(job: Job, discarding: Records) -> UploadResult:
     found = begin(job)
     if not job.overwrite and not isinstance(found, Published):
         require_absent(job, look(job))
-    lost = broke = 0
+    lost = 0
+    breaks: list[int] = []
     broken: _Broke | None = None
     while not isinstance(found, Published):
         try:
             if broken is not None:
                 again, broken = broken, None
-                found = _read_again(job, again, broke)
+                found = _read_again(job, again, breaks)
             return _attempt(job, found)
         except _Lost as end:
             lost += 1
             last = lost == _ROUNDS or job.source.access is Access.ONCE
             found = _after_gone(job, end, last=last)
         except _Broke as end:
-            broke += 1
+            breaks.append(end.offset)
             broken = end
     return _result(job, None, clean_up(job, None, found))
 
@@ -247,7 +253,7 @@ def _only_part(job: Job, reading: Reading) -> Loaded | None:
             return None
         reading.finish()
     except ServiceError as error:
-        raise _Broke(None, error) from error
+        raise _Broke(None, error, reading.offset) from error
     reading.hand_over()
     return first
 
@@ -266,7 +272,7 @@ def _transfer(job: Job, session: Session, send: Callable[[Session], Sent]) -> Up
         raise _Lost(session, error, size) from error
     except SourceBroke as broke:
         broke.error.advise(_KEPT) if job.resumable else _leave(job, session, broke.error)
-        raise _Broke(session, broke.error) from broke
+        raise _Broke(session, broke.error, broke.offset) from broke
     except BaseException as error:
         if isinstance(error, RequestRefusedError) and error.code == "part_invalid":
             gone = UploadGoneError(error.message, hint=error.hint, context=error.context)
@@ -295,8 +301,8 @@ def _leave(job: Job, session: Session, error: BaseException) -> None:
 
 def _after_gone(job: Job, end: _Lost, *, last: bool) -> Published | None:
     """The upload cannot be finished: it is done already (by us, or by another run), or it is redone, once."""
-    size = job.request.promised_size if end.size is None else end.size
-    done = published(job, end.session.record, look(job), size)
+    record, at_key = end.session.record, look(job)
+    done = published_before(job, record, at_key) if end.size is None else published(job, record, at_key, end.size)
     if done is not None:
         return done
     discard(job, end.session.stored)
@@ -308,13 +314,17 @@ def _after_gone(job: Job, end: _Lost, *, last: bool) -> Published | None:
     return None
 
 
-def _read_again(job: Job, end: _Broke, times: int) -> Session | None:
-    """The source broke off. Read it once more from its start: what was sent is compared, and not sent again."""
-    once = job.source.access is Access.ONCE
-    if once or times >= job.readings or not (job.resumable or end.session is None):
+def _read_again(job: Job, end: _Broke, breaks: Sequence[int]) -> Session | None:
+    """The source broke off. Read it once more from its start: what was sent is compared, and not sent again.
+
+    ``breaks`` are the offsets at which it did so far. The third time at the same one it is the source that is short.
+    """
+    times = len(breaks)
+    hopeless = times >= job.readings or breaks[-_SAME_BREAKS:] == [end.offset] * _SAME_BREAKS
+    if job.source.access is Access.ONCE or hopeless or not (job.resumable or end.session is None):
         raise end.error
     job.log.note(f"{end.error.message}: read again from the start")
-    job.clock.sleep(2.0**times * job.clock.random(), job.cancel)
+    job.clock.sleep(min(2.0**times, _LONGEST_WAIT_S) * job.clock.random(), job.cancel)
     if end.session is None:
         return None
     record = end.session.record

@@ -215,7 +215,8 @@ class FileSource:
         if not stat.S_ISREG(facts.st_mode):
             os.close(file)
             kind = "a directory" if stat.S_ISDIR(facts.st_mode) else "not a regular file"
-            raise UnsupportedSourceError(f"{path} is {kind}", hint="Name a regular file")
+            hint = "Name a regular file; a pipe is read from standard input, or as an open binary file"
+            raise UnsupportedSourceError(f"{path} is {kind}", hint=hint)
         if facts.st_size == 0 and os.pread(file, 1, 0):  # as in /proc
             os.close(file)
             raise UnsupportedSourceError(

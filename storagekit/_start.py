@@ -34,7 +34,7 @@ def begin(job: Job) -> Session | Published | None:
     if chosen is not None:
         return _adopt(job, chosen, at_key)
     for stored in gone:
-        found = published(job, stored.record, at_key, job.request.promised_size)
+        found = published_before(job, stored.record, at_key)
         if found is not None:
             return found
     for stored in gone:
@@ -123,6 +123,11 @@ def published(job: Job, record: Record, at_key: ObjectInfo | None, size: int | N
     return Published(at_key.etag, how, at_key.version, size=at_key.size)
 
 
+def published_before(job: Job, record: Record, at_key: ObjectInfo | None) -> Published | None:
+    """Return the same of an upload that this run has sent nothing to: what is still unproven is sent again."""
+    return None if job.unproven else published(job, record, at_key, job.request.promised_size)
+
+
 def _ask_for(job: Job, mine: Sequence[StoredRecord]) -> tuple[list[Candidate], list[StoredRecord]]:
     """Return the recorded uploads that the service still knows, with their parts, and those that it does not."""
     live, gone = [], []
@@ -137,7 +142,7 @@ def _ask_for(job: Job, mine: Sequence[StoredRecord]) -> tuple[list[Candidate], l
 def _adopt(job: Job, chosen: Candidate, at_key: ObjectInfo | None) -> Session | Published | None:
     record = chosen.stored.record
     if is_made_by(at_key, record):  # Swift still lists the parts of an upload that was completed
-        found = published(job, record, at_key, job.request.promised_size)
+        found = published_before(job, record, at_key)
         if found is None:
             discard(job, chosen.stored, completed=True)
         return found

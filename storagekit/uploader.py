@@ -164,6 +164,7 @@ class StreamingUploader:
                     self._job(opened, bucket, key, request, stored, wanted, means, Log(on_note)),
                     listener=on_progress,
                     sha256=sha256.lower() if sha256 else None,
+                    unproven=sha256 is not None and request.identity.digest != content_identity("", sha256).digest,
                     overwrite=overwrite,
                     copied=copied,
                 )
@@ -234,7 +235,8 @@ class StreamingUploader:
             request = Request(identity, total_size, record.content_type, record.metadata_digest)
             job = self._job(opened, record.bucket, record.key, request, {}, record.part_size, means, Log(on_note))
             try:
-                return go_on(replace(job, listener=on_progress, sha256=sha256.lower() if sha256 else None), context)
+                promise = sha256.lower() if sha256 else None
+                return go_on(replace(job, listener=on_progress, sha256=promise, unproven=promise is not None), context)
             except BaseException:
                 stop.set()
                 raise
@@ -342,6 +344,11 @@ def _is_line(text: object) -> bool:
     return text is None or (isinstance(text, str) and text.isprintable() and text.isascii())
 
 
+def content_identity(shown: str, sha256: str) -> Identity:
+    """Return the identity of bytes whose SHA-256 was promised: it is proven before anything is published."""
+    return strong_identity(shown, kind="content", sha256=sha256.lower())
+
+
 def request_for(
     opened: OpenSource,
     size: int | None,
@@ -361,7 +368,7 @@ def request_for(
     if source_id is not None:
         identity = strong_identity(identity.shown, kind="caller", id=source_id)
     elif sha256 is not None and not identity.strong:
-        identity = strong_identity(identity.shown, kind="content", sha256=sha256.lower())
+        identity = content_identity(identity.shown, sha256)
     digest = None if metadata is None else _metadata.digest(_metadata.encode(metadata))
     return Request(identity, size if opened.size is None else opened.size, content_type, digest)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,21 @@ def test_an_empty_upload_whose_record_is_kept_locally_is_dropped_after_a_day_too
     service.upload(DATA, uploader=local)
     assert 1 == len(service.left_over())
     service.later(hours=2)
+
+    service.upload(DATA, uploader=local)
+
+    assert service.left_over() == []
+    assert [] == [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_kill_between_asking_and_recording_is_tidied_up_with_local_records_too(tmp_path: Path) -> None:
+    service = Service(now=datetime.now(timezone.utc))
+    local = {"checkpoint": "local", "state_directory": tmp_path}
+    service.fails(after=lambda call: fault(Code.NETWORK) if call.operation == "create_upload" else None)
+    with pytest.raises(ServiceError):
+        service.upload(DATA, uploader={**local, "retry": RetryPolicy(attempts=1)})
+    service.heals()
+    assert 1 == len(service.left_over())
 
     service.upload(DATA, uploader=local)
 

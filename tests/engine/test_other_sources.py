@@ -110,10 +110,10 @@ class TestReadAgain:
         assert service.left_over() == []
 
     def test_it_is_given_up_after_as_many_readings_as_tries_and_goes_on_in_the_next_run(self, service: Service) -> None:
-        source = Answers([cut(6 * PART)])
+        source = Answers([cut(6 * PART + number) for number in range(9)])
         with pytest.raises(ServiceError, match="broke off") as caught:
-            service.upload(source, uploader={"retry": RetryPolicy(attempts=3)})
-        assert 3 == source.readings
+            service.upload(source, uploader={"retry": RetryPolicy(attempts=5)})
+        assert 5 == source.readings
         assert "run again to go on" in str(caught.value)
         service.heals()
 
@@ -121,6 +121,14 @@ class TestReadAgain:
 
         assert [7, 8, 9, 10] == service.sent_parts()
         assert DATA == service.content()
+
+    def test_one_that_breaks_off_thrice_at_the_same_byte_is_short(self, service: Service) -> None:
+        source = Answers([cut(6 * PART)])
+
+        with pytest.raises(ServiceError):
+            service.upload(source)
+
+        assert 3 == source.readings
 
     def test_another_version_at_the_second_reading_is_never_spliced(self, service: Service) -> None:
         other = os.urandom(len(DATA))

@@ -423,6 +423,27 @@ class TestProofs:
         assert [5, 6, 7, 8, 9, 10] == service.sent_parts()
         assert DATA == service.content()
 
+    @pytest.mark.parametrize("count", [0, 1, PART - 1, PART, 2 * PART, 3 * PART - 1])
+    @pytest.mark.parametrize("size", [3 * PART, 10 * PART])
+    def test_a_stream_that_ends_early_is_never_an_object_wherever_it_ends(
+        self, service: Service, count: int, size: int
+    ) -> None:
+        with pytest.raises(SourceTruncatedError):
+            service.upload(chunks(DATA[:count]), size=size)
+
+        assert not service.memory.list(BUCKET, "k").objects
+
+    @pytest.mark.parametrize("kind", [bytes, chunks])
+    def test_what_an_earlier_run_published_proves_no_promise(
+        self, service: Service, kind: Callable[[bytes], Any]
+    ) -> None:
+        service.fails(on("delete", Code.ACCESS_DENIED))
+        service.upload(kind(DATA), source_id="v1")
+        service.heals()
+
+        with pytest.raises(ChecksumError):
+            service.upload(kind(DATA), source_id="v1", sha256="0" * 64)
+
     @pytest.mark.parametrize("more", [1, PART, 3 * PART])
     def test_a_stream_that_goes_on_is_no_object(self, service: Service, more: int) -> None:
         with pytest.raises(IntegrityError, match="goes on"):
