@@ -1,7 +1,21 @@
-"""``python -m storagekit``: the same as the command ``storagekit``."""
+"""The command ``storagekit``, also as ``python -m storagekit``.
+
+Ctrl-C while the command line is still being imported (0.3 s) ends as it does later: without a traceback, with 130.
+"""
 
 from __future__ import annotations
 
-from storagekit.cli.main import main
+import sys
 
-main()
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        from storagekit.cli.main import main as run
+    except KeyboardInterrupt:
+        sys.exit(130)
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from functools import partial
 
+from storagekit._finish import require_absent
 from storagekit._job import Job, Published
 from storagekit._object_source import OpenObject
-from storagekit._send import KEPT
-from storagekit.errors import ConflictError, ObjectNotFoundError, SourceChangedError
+from storagekit._send import KEPT, raise_if_changed
+from storagekit._start import look
+from storagekit.errors import ConflictError, ObjectNotFoundError
 from storagekit.types import PartReceipt
 
 ONE_COPY = 1024**3
@@ -25,13 +27,14 @@ def fits_one_copy(job: Job, source: OpenObject) -> bool:
 
 def copy_whole(job: Job, source: OpenObject) -> tuple[Published, PartReceipt]:
     """Copy in one request. Raises SourceChangedError where the source is another object by now."""
+    if not job.overwrite:
+        require_absent(job, look(job))
     options = job.options(job.clock.token())
     run = partial(job.store.driver.copy, job.bucket, job.key, source.bucket, source.key, options, source.etag)
     try:
         answer = job.store.call("copy", run, job.bucket, job.key)
     except (ConflictError, ObjectNotFoundError) as error:
-        raise SourceChangedError(
-            f"{source.identity.shown} changed while it was copied", hint="Run again to copy the new version"
-        ) from error
+        raise_if_changed(source, error)
+        raise
     job.log.sent(source.size)
     return Published(answer.etag, "put", answer.version), PartReceipt(1, source.size, answer.etag, KEPT)

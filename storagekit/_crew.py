@@ -55,9 +55,7 @@ class Crew(Generic[N, T]):
         """
         try:
             for number in range(workers):
-                self._running.add(number)
-                name = f"storagekit-worker-{number}"
-                threading.Thread(target=self._run, args=(number,), name=name, daemon=True).start()
+                self._start(number)
             if meanwhile is not None:
                 meanwhile()
             self._wait()
@@ -70,6 +68,17 @@ class Crew(Generic[N, T]):
         if self._error is not None:
             raise self._error
         self._stop.check()
+
+    def _start(self, number: int) -> None:
+        """Start one worker. Where the system allows no more threads, those that there are do the work."""
+        self._running.add(number)
+        name = f"storagekit-worker-{number}"
+        try:
+            threading.Thread(target=self._run, args=(number,), name=name, daemon=True).start()
+        except RuntimeError as error:
+            self._running.discard(number)
+            if not number:
+                raise ServiceError("no thread can be started", hint="Raise the limit of threads") from error
 
     @property
     def has_failed(self) -> bool:

@@ -8,7 +8,7 @@ the vendor's as its cause. Nothing else in the core catches a vendor's exception
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 log = logging.getLogger("storagekit")
 
-_HINTS = {
+HINTS: Mapping[Code, str] = {
     Code.NOT_FOUND: "Check bucket and key; keys are case-sensitive",
     Code.BUCKET_NOT_FOUND: "Create the bucket first, or correct its name",
     Code.UPLOAD_GONE: "Begin the upload again",
@@ -49,6 +49,19 @@ _HINTS = {
     Code.ARCHIVED: "Restore the object from the archive first",
     Code.BUCKET_NOT_EMPTY: "Delete the objects first",
 }
+
+SOURCE_HINTS: Mapping[Code, str] = {
+    Code.NOT_FOUND: "Check the URL",
+    Code.ACCESS_DENIED: "Check the URL; if it was signed, it may have expired",
+    Code.THROTTLED: "Run again later, or with fewer workers",
+    Code.TIMEOUT: "Run again later",
+    Code.SERVER: "Run again later",
+    Code.NETWORK: "Run again",
+    Code.STALE_CONNECTION: "Run again",
+    Code.REFUSED: "Open the URL with another program to see what its server wants",
+    Code.UNKNOWN: HINTS[Code.UNKNOWN],
+}
+"""For a web server that is read from: it knows neither bucket nor key."""
 
 _CLASSES: dict[Code, type[errors.StorageError]] = {
     Code.NOT_FOUND: errors.ObjectNotFoundError,
@@ -92,6 +105,7 @@ class Guard:
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     clock: Clock = field(default_factory=Clock)
     cancel: Cancel = field(default_factory=Cancel)
+    hints: Mapping[Code, str] = field(default_factory=lambda: HINTS, repr=False)
 
     def call(
         self,
@@ -119,7 +133,7 @@ class Guard:
                 elapsed = self.clock.monotonic() - began
                 delay = decide(self.policy, failure, failures, elapsed, self.clock.random()) if retry else None
                 if delay is None:
-                    raise translate(failure, place, failures.total) from error
+                    raise translate(failure, place, failures.total, self.hints) from error
                 log.debug("%s: %s, again in %.2f s (%d)", operation, failure.code.value, delay, failures.total)
             if delay:
                 self.clock.sleep(delay, self.cancel)
@@ -140,8 +154,10 @@ def classify(driver_classify: Callable[[BaseException], Failure], error: BaseExc
     return error.failure if isinstance(error, DriverError) else driver_classify(error)
 
 
-def translate(failure: Failure, place: errors.Context, attempts: int) -> errors.StorageError:
-    """Return the error of our tree for ``failure``. The table is ``_CLASSES``; the advice ``_HINTS``."""
+def translate(
+    failure: Failure, place: errors.Context, attempts: int, hints: Mapping[Code, str] = HINTS
+) -> errors.StorageError:
+    """Return the error of our tree for ``failure``. The table is ``_CLASSES``; the advice is in ``hints``."""
     kind = _CLASSES.get(failure.code, errors.RequestRefusedError)
     context = errors.Context(
         backend=place.backend,
@@ -155,4 +171,4 @@ def translate(failure: Failure, place: errors.Context, attempts: int) -> errors.
         attempts=max(attempts, 1),
     )
     message = failure.detail or failure.code.value.replace("_", " ")
-    return kind(message, hint=_HINTS.get(failure.code), context=context)
+    return kind(message, hint=hints.get(failure.code), context=context)

@@ -24,7 +24,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from storagekit._clock import Cancel, Clock
-from storagekit._guard import Guard
+from storagekit._guard import SOURCE_HINTS, Guard
 from storagekit._http_rules import public_url
 from storagekit._retry import RetryPolicy
 from storagekit._source import OpenSource
@@ -57,7 +57,7 @@ class HTTPSource:
         public_url(self.url)
         requester = Requester(self.url, dict(self.headers), self.timeout_s)
         try:
-            return open_url(requester, Guard("http", failure_of, self.policy, self.clock, cancel))
+            return open_url(requester, Guard("http", failure_of, self.policy, self.clock, cancel, SOURCE_HINTS))
         except BaseException:
             requester.close()
             raise

@@ -17,7 +17,7 @@ from dataclasses import replace
 from requests import Response
 
 from storagekit._clock import Cancel
-from storagekit._guard import Guard, translate
+from storagekit._guard import SOURCE_HINTS, Guard, translate
 from storagekit._http_coding import Decoder
 from storagekit._http_failures import read
 from storagekit._http_rules import Whole, base_name, garbled, identify, same_version, timestamp, whole_of
@@ -116,7 +116,7 @@ class _WholeReader:
         try:
             count = self._readinto(buffer)
         except DriverError as error:
-            raise translate(error.failure, Context(backend="http", operation="read"), 1) from error
+            raise translate(error.failure, Context(backend="http", operation="read"), 1, SOURCE_HINTS) from error
         self._count += count
         self._check_size(ended=count == 0)
         return count
@@ -126,7 +126,7 @@ class _WholeReader:
             return
         if self._whole.ends_itself or self._count > self._size:
             raise changed(self._shown)
-        raise translate(_BROKEN_OFF, Context(backend="http", operation="read"), 1)
+        raise translate(_BROKEN_OFF, Context(backend="http", operation="read"), 1, SOURCE_HINTS)
 
     def close(self) -> None:
         """Give the connection back when the answer was read whole, else close it."""

@@ -22,7 +22,13 @@ def check_key(key: str, limits: Limits) -> None:
     """
     problem = key_problem(key, limits)
     if problem:
-        raise InvalidNameError(f"the key {key!r} cannot be written: {problem}", hint="Choose another key")
+        raise InvalidNameError(f"the key {_short(key)} cannot be written: {problem}", hint="Choose another key")
+
+
+def _short(key: object) -> str:
+    """Return a key as an error shows it: 60 characters tell which one it is."""
+    text = repr(key)
+    return text if len(text) <= 64 else f"{text[:60]}...'"
 
 
 def key_problem(key: str, limits: Limits) -> str | None:

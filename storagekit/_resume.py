@@ -68,12 +68,13 @@ class Candidate:
 def adoptable(record: Record, request: Request) -> bool:
     """Tell whether ``record`` is an upload of this very source, with nothing explicitly different.
 
-    One of a weak identity is adopted as well: what is kept of it is compared with the source first (``_replay.py``).
+    One of a weak identity is adopted as well, whatever its size was said to be: what is kept of it is compared with the
+    source first (``_replay.py``).
     """
     return (
         record.identity == request.identity.digest
         and record.strong == request.identity.strong
-        and record.size == request.size
+        and (record.size == request.size or not record.strong)
         and request.content_type in (None, record.content_type)
         and request.metadata_digest in (None, record.metadata_digest)
     )

@@ -289,14 +289,20 @@ def _leave(job: Job, session: Session, error: BaseException) -> None:
     source changed, or that somebody else wrote, must not be met again under the same identity. Else everything: also
     of a stream that ended early, whose parts are compared before they are used.
     """
-    doubtful = isinstance(error, IntegrityError) and not (job.in_order and isinstance(error, SourceTruncatedError))
-    if not job.resumable or doubtful:
+    if not job.resumable or _is_doubtful(job, error):
         discard(job, session.stored, hurry=isinstance(error, (KeyboardInterrupt, TransferCancelled)))
         job.log.note("nothing of this upload is kept")
     elif isinstance(error, StorageError):
         error.advise(_KEPT)
     else:
         job.log.note("parts already sent are kept")
+
+
+def _is_doubtful(job: Job, error: BaseException) -> bool:
+    """Tell whether ``error`` casts doubt on parts that the service took: not so if it only refused a damaged one."""
+    if isinstance(error, SourceTruncatedError):
+        return not job.in_order
+    return isinstance(error, IntegrityError) and error.operation != "put_part"
 
 
 def _after_gone(job: Job, end: _Lost, *, last: bool) -> Published | None:

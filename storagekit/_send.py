@@ -16,7 +16,8 @@ from storagekit._meter import Meter
 from storagekit._object_source import OpenObject
 from storagekit._plan import Span, effective_workers
 from storagekit._store import Store
-from storagekit.errors import ConflictError, ObjectNotFoundError, SourceChangedError
+from storagekit.driver import Code
+from storagekit.errors import ConflictError, ObjectNotFoundError, SourceChangedError, StorageError
 from storagekit.types import Checksum, Part, PartReceipt, Progress
 
 KEPT = "server"
@@ -85,9 +86,8 @@ class PartSender:
                 self._upload, span.number, source.bucket, source.key, span.offset, span.length, source.etag
             )
         except (ConflictError, ObjectNotFoundError) as error:
-            raise SourceChangedError(
-                f"{source.identity.shown} changed while it was copied", hint="Run again to copy the new version"
-            ) from error
+            raise_if_changed(source, error)
+            raise
         self._meter.add(span.length)
         return part
 
@@ -119,6 +119,14 @@ class PartSender:
         except BaseException:
             body.rewind()  # progress takes its bytes back
             raise
+
+
+def raise_if_changed(source: OpenObject, error: StorageError) -> None:
+    """Raise SourceChangedError for a copy that was refused because its source is another object by now, or none."""
+    if error.code in (Code.PRECONDITION.value, Code.NOT_FOUND.value):
+        raise SourceChangedError(
+            f"{source.identity.shown} changed while it was copied", hint="Run again to copy the new version"
+        ) from error
 
 
 def _proof(seen: Checksum) -> str:

@@ -33,6 +33,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+_LONGEST_SHOWN = 200  # characters of a key in a sentence; the field has all of it
+
 
 @dataclass(frozen=True)
 class Context:
@@ -55,7 +57,8 @@ class Context:
     def __str__(self) -> str:
         place = f"{self.backend or 'storage'}://{self.bucket}" if self.bucket else self.backend
         if self.bucket and self.key is not None:
-            place = f"{place}/{self.key}"
+            shown = self.key if len(self.key) <= _LONGEST_SHOWN else f"{self.key[:_LONGEST_SHOWN]}..."
+            place = f"{place}/{shown}"
         facts = [
             place,
             self.operation,

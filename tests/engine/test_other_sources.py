@@ -332,6 +332,20 @@ class TestObjects:
 
 
 class TestOverwrite:
+    def test_nor_by_a_copy(self, service: Service) -> None:
+        put(service, DATA)
+
+        def meanwhile(call: Any) -> Exception | None:
+            if call.operation == "list" and not service.memory.list(BUCKET, "k").objects:
+                put(service, b"precious", "k")
+            return None
+
+        service.fails(meanwhile)
+        with pytest.raises(FileExistsError):
+            service.upload(object_source(service, scope="storage"), overwrite=False)
+
+        assert service.content() == b"precious"
+
     @pytest.mark.parametrize("make", [bytes, lambda data: iter([data])])
     @pytest.mark.parametrize("size", [10, len(DATA)])
     def test_an_object_that_is_there_is_not_replaced_against_the_callers_wish(

@@ -206,6 +206,18 @@ class TestReplay:
         assert DATA[:size] == service.content()
         assert service.left_over() == []
 
+    @pytest.mark.parametrize(("first", "second"), [(None, len(DATA)), (len(DATA), None), (2 * len(DATA), len(DATA))])
+    def test_a_size_that_was_said_in_one_run_only_changes_nothing(
+        self, service: Service, first: int | None, second: int | None
+    ) -> None:
+        interrupted(service, DATA, 7, size=first)
+
+        service.upload(chunks(DATA), size=second)
+
+        assert [8, 9, 10] == service.sent_parts()
+        assert DATA == service.content()
+        assert service.left_over() == []
+
     def test_gaps_are_filled_wherever_they_are(self, service: Service) -> None:
         service.fails(on("put_part", Code.SERVER, number=3))
         with pytest.raises(ServiceError):
@@ -309,6 +321,17 @@ class TestReplay:
 
 
 class TestFailures:
+    def test_a_part_that_the_service_refuses_as_damaged_casts_no_doubt_on_the_others(self, service: Service) -> None:
+        service.fails(on("put_part", Code.INTEGRITY, number=4))
+        with pytest.raises(ChecksumError):
+            service.upload(DATA)
+        service.heals()
+
+        service.upload(DATA)
+
+        assert 4 in service.sent_parts()
+        assert len(service.sent_parts()) < 10
+
     def test_what_the_stream_raised_first_is_not_hidden_by_what_failed_then(self, service: Service) -> None:
         raised = threading.Event()
 

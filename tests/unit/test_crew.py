@@ -157,3 +157,29 @@ def test_an_interrupt_waits_for_a_worker_that_hangs_but_not_for_long() -> None:
     hangs = threading.Event()
     assert 1.0 < interrupted(lambda stop: hangs.wait(30)) < 3.0
     hangs.set()
+
+
+@pytest.mark.parametrize("allowed", [1, 2])
+def test_where_the_system_allows_no_more_threads_those_that_there_are_do_the_work(
+    monkeypatch: pytest.MonkeyPatch, allowed: int
+) -> None:
+    start = threading.Thread.start
+    started: list[threading.Thread] = []
+
+    def limited(thread: threading.Thread) -> None:
+        if len(started) == allowed:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    assert 10 == len(run(lambda span: span.number, workers=4))
+
+
+def test_without_any_thread_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(ServiceError, match="thread"):
+        run(lambda span: span.number)

@@ -265,7 +265,9 @@ def test_a_weak_identity_is_adopted_by_its_like_only() -> None:
     record = replace(RECORD, identity=WEAK.digest, strong=False, size=None)
     assert adoptable(record, Request(WEAK, None, None, None))
     assert not adoptable(record, Request(replace(WEAK, strong=True), None, None, None))
-    assert not adoptable(record, Request(WEAK, 25, None, None))
+    assert adoptable(record, Request(WEAK, 25, None, None))
+    strong = replace(record, identity=STRONG.digest, strong=True)
+    assert not adoptable(strong, Request(STRONG, 25, None, None))
 
 
 def test_a_weak_identity_proves_nothing_before_all_of_it_was_read() -> None:
