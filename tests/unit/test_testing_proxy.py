@@ -658,7 +658,7 @@ def test_strike(proxy: FaultProxy, upstream: Upstream, when: When, at_the_server
         refused(proxy, "PUT", PART, BODY)
     assert proxy.wait_idle()
     assert [at_the_server] == seen
-    assert at_the_server == len(upstream.requests)
+    assert at_the_server == sum(len(body) == len(BODY) for _, body in upstream.requests)  # half a body may have come
 
 
 def test_strike_in_a_body_that_is_shorter_does_not_come(proxy: FaultProxy) -> None:
