@@ -12,6 +12,8 @@ import os
 import tempfile
 from pathlib import Path
 
+_DAY_S = 24 * 3600
+
 
 class Alive:
     """The uploads that one transfer holds. ``close`` lets go of them."""
@@ -52,6 +54,7 @@ class Alive:
         """Let go of everything."""
         while self._held:
             path, file = self._held.popitem()
+            _sweep(path.parent, os.fstat(file).st_mtime - _DAY_S)
             path.unlink(missing_ok=True)
             os.close(file)
 
@@ -59,6 +62,20 @@ class Alive:
         # Not below HOME: two homes on one machine are one machine.
         home = self._directory or Path(tempfile.gettempdir()) / f"storagekit-{os.getuid()}"
         return home / f"{token}.lock"
+
+
+def _sweep(directory: Path, before: float) -> None:
+    """Remove the files of transfers that were killed ``before`` (seconds since 1970): their lock is free."""
+    for path in directory.glob("*.lock"):
+        try:
+            if path.stat().st_mtime >= before:
+                continue
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            continue  # another one was first
+        if _lock(file):
+            path.unlink(missing_ok=True)
+        os.close(file)
 
 
 def _lock(file: int) -> bool:

@@ -95,6 +95,7 @@ class UploadMethods(ClientBase):
         bucket: str | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        chunk_size: int | None = None,
         overwrite: bool = True,
     ) -> UploadResult:
         """Upload bytes that are in memory, or what a binary file-like object or an iterable of bytes yields.
@@ -107,6 +108,7 @@ class UploadMethods(ClientBase):
             bucket=bucket,
             content_type=content_type,
             metadata=metadata,
+            chunk_size=chunk_size,
             overwrite=overwrite,
         )
 

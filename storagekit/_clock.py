@@ -43,6 +43,11 @@ class Cancel:
         if self.is_set:
             raise TransferCancelled("the transfer was stopped")
 
+    def check_outer(self) -> None:
+        """Raise TransferCancelled when somebody outside of the transfer asked: its parent is set."""
+        if self._parent is not None:
+            self._parent.check()
+
     def wait(self, seconds: float) -> None:
         """Sleep, but no longer than until somebody asks to stop; then raise TransferCancelled."""
         end = time.monotonic() + seconds

@@ -66,6 +66,7 @@ class Crew(Generic[N, T]):
                 raise self._error from None  # that is what it was stopped for
             raise
         if self._error is not None:
+            self._stop.check_outer()
             raise self._error
         self._stop.check()
 

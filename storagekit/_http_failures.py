@@ -83,7 +83,7 @@ _MEANINGS: tuple[tuple[tuple[type[BaseException], ...], Code, str], ...] = (
     (
         (http.client.HTTPException, urllib3.exceptions.InvalidHeader, requests.exceptions.InvalidHeader),
         Code.SERVER,
-        "the source answered something that is no HTTP",
+        "the source broke off, or answered something that is no HTTP",
     ),
 )
 """Tried from the first to the last."""

@@ -56,6 +56,7 @@ class PartSender:
         self._log = job.log
         self._meter = meter
         self._stop = stop
+        self._must_look_ahead = False
         self.receipts: list[PartReceipt] = []
 
     def send(self, span: Span) -> Part:
@@ -101,12 +102,15 @@ class PartSender:
         """Send a part that memory cannot hold, and compare.
 
         Where the answer does not agree (an etag under KMS is no MD5), send it again: read once more beforehand, so that
-        the server can verify it.
+        the server can verify it. Then so with all parts that follow.
         """
         body = StreamBody(self._source, span, buffer, self._algorithm, self._meter, self._stop)
         try:
+            if self._must_look_ahead:
+                body.look_ahead()
             part = self._put(span.number, body)
-            if not agrees(part, body.seen):
+            if body.checksum is None and not agrees(part, body.seen):
+                self._must_look_ahead = True
                 body.look_ahead()
                 part = self._put(span.number, body)
             return part, body.seen

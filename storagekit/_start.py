@@ -27,6 +27,8 @@ def begin(job: Job) -> Session | Published | None:
     mine, others = split(records, job.request)
     for other in others:
         job.log.note(f"an unfinished upload of another source or version ({other.record.source}) was left alone")
+    if len(mine) + len(others) < len(records):
+        job.log.note("an unfinished upload of this source with another size, type or metadata was left alone")
     mine = [stored for stored in mine if stored.record.strong or job.alive.hold(stored.record.token)]
     live, gone = _ask_for(job, mine)
     at_key = look(job) if mine else None

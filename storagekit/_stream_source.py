@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import io
 import select
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import IO, Any, TypeGuard
 
@@ -36,27 +37,46 @@ class StreamSource:
 
     def open(self, cancel: Cancel) -> OpenSource:
         """Return the opened source; nothing is read yet. Raises UnsupportedSourceError for what yields no bytes."""
-        if isinstance(self.stream, (bytes, bytearray, memoryview)):
-            return _OpenStream([bytes(self.stream)], self.name, self.size)
-        if not hasattr(self.stream, "read") and not isinstance(self.stream, Iterable):
-            kind = type(self.stream).__name__
+        stream = self.stream
+        if isinstance(stream, (bytes, bytearray, memoryview)):
+            return _OpenStream([bytes(stream)], self.name, self.size)
+        if isinstance(stream, (Mapping, AbstractSet)) or not (hasattr(stream, "read") or isinstance(stream, Iterable)):
+            kind = type(stream).__name__
             raise UnsupportedSourceError(
                 f"{kind} cannot be read", hint="Give bytes, a path, a URL, a binary file or an iterable of bytes"
             )
-        return _OpenStream(self.stream, self.name, _size_of(self.stream) if self.size is None else self.size)
+        _check_open(stream)
+        return _OpenStream(stream, self.name, _size_of(stream) if self.size is None else self.size)
+
+
+def _check_open(stream: object) -> None:
+    """Raise ConfigurationError for a file-like object that is closed, or that was opened for writing."""
+    if getattr(stream, "closed", False) is True:
+        raise ConfigurationError("the stream is closed", hint="Give one that is open")
+    if isinstance(stream, io.IOBase) and not stream.readable():
+        raise ConfigurationError("the stream is not open for reading", hint="Open it with 'rb'")
 
 
 def _size_of(stream: object) -> int | None:
-    """Return how many bytes follow in a seekable file-like object."""
-    if not _is_seekable(stream):
-        return None
+    """Return how many bytes follow: in a seekable file-like object, or in an answer of ``urllib`` that says so.
+
+    The latter ends without an error where its connection is cut.
+    """
+    from http.client import HTTPResponse
+
+    if isinstance(stream, HTTPResponse):
+        return stream.length
     try:
-        here = stream.tell()
-        stream.seek(0, 2)
-        end = stream.tell()
-        stream.seek(here)
-    except OSError:  # it said that it can seek, and cannot
+        return _left(stream) if _is_seekable(stream) else None
+    except (OSError, AttributeError):  # it said that it can seek, and cannot
         return None
+
+
+def _left(stream: IO[bytes]) -> int:
+    here = stream.tell()
+    stream.seek(0, 2)
+    end = stream.tell()
+    stream.seek(here)
     return max(0, end - here)
 
 

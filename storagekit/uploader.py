@@ -190,7 +190,8 @@ class StreamingUploader:
         """Begin an upload, or find the one that an earlier run left, for a source that the caller opens.
 
         With ``source_id``, the caller's own name for this very content, ``UploadContext.offset`` says from which byte
-        it is wanted. Without, it is 0: what is there is compared as the bytes pass. See :meth:`upload` for the rest.
+        it is wanted. Without, it is 0: what is there is compared as the bytes pass. Until ``upload_stream`` runs
+        nothing is held: another stream to the key may take the upload over. See :meth:`upload` for the rest.
         """
         self._check(key, None, None, part_size, content_type)
         _check_helpers(source_id, None, on_note)

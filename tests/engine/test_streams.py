@@ -6,10 +6,13 @@ import hashlib
 import io
 import os
 import queue
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.client import HTTPResponse
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,7 +134,41 @@ def test_a_stream_of_something_else_than_bytes_is_refused(service: Service, bad:
     assert service.left_over() == []
 
 
-@pytest.mark.parametrize("bad", [5, None, object()])
+class Confused(io.BytesIO):
+    """As a member of a tar in stream mode is: asked whether it can seek, it breaks."""
+
+    def seekable(self) -> bool:
+        raise AttributeError("'_Stream' object has no attribute 'seekable'")
+
+
+def test_a_stream_that_does_not_know_whether_it_can_seek_is_read(service: Service) -> None:
+    service.upload(Confused(DATA))
+
+    assert DATA == service.content()
+
+
+def test_a_file_that_is_closed_or_only_for_writing_is_refused(service: Service, tmp_path: Path) -> None:
+    with (tmp_path / "f").open("wb") as file:
+        with pytest.raises(ConfigurationError, match="reading"):
+            service.upload(file)
+    with pytest.raises(ConfigurationError, match="closed"):
+        service.upload(file)
+
+
+def test_an_answer_of_urllib_that_is_cut_is_no_object(service: Service) -> None:
+    """http.client ends such a body without an error."""
+    here, there = socket.socketpair()
+    there.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n" + DATA)
+    there.close()
+    with here, HTTPResponse(here) as answer:
+        answer.begin()
+        with pytest.raises(SourceTruncatedError):
+            service.upload(answer)
+
+    assert not service.memory.list(BUCKET, "k").objects
+
+
+@pytest.mark.parametrize("bad", [5, None, object(), {}, {b"a": 1}, {b"a"}])
 def test_what_is_no_source_is_refused(service: Service, bad: Any) -> None:
     with pytest.raises(UnsupportedSourceError):
         service.upload(bad)
@@ -350,6 +387,22 @@ class TestFailures:
         service.fails(fail)
         with pytest.raises(RuntimeError, match="the first error"):
             service.upload(stream())
+
+    def test_who_asked_to_stop_is_told_that_it_stopped(self, service: Service) -> None:
+        cancel = Cancel()
+
+        def fail(call: Any) -> Exception | None:
+            if call.number == 2:
+                return fault(Code.ACCESS_DENIED)
+            if call.number == 3:
+                cancel.set()
+            return None
+
+        service.fails(fail)
+        with pytest.raises((TransferCancelled, PermissionDeniedError)) as caught:
+            service.upload(DATA, cancel=cancel)
+
+        assert not cancel.is_set or isinstance(caught.value, TransferCancelled)
 
     @pytest.mark.parametrize("returned", [-1, 10**6, 1.5, "x"])
     def test_a_readinto_that_lies_is_an_error(self, service: Service, returned: Any) -> None:
