@@ -44,10 +44,13 @@ def forget(job: Job, intent: StoredRecord | None) -> None:
 
 def drop_unanswered(job: Job, intent: Record, own: str) -> None:
     """Abort what a try of ``create_upload`` made whose answer was lost, while the last one made ``own``."""
-    for upload in unanswered(intent.seen, job.store.uploads(job.bucket, job.key), own):
-        lost = StoredRecord(intent.begun_as(upload.id), "", None)
-        if _is_empty(job, lost.record):
-            discard(job, lost, "dropped an upload whose creation was never answered")
+    try:
+        for upload in unanswered(intent.seen, job.store.uploads(job.bucket, job.key), own):
+            lost = StoredRecord(intent.begun_as(upload.id), "", None)
+            if _is_empty(job, lost.record):
+                discard(job, lost, "dropped an upload whose creation was never answered")
+    except StorageError as error:
+        job.log.note(f"an upload whose creation was never answered may be left: {error}")
 
 
 def clear(job: Job, own: StoredRecord | None, at_key: ObjectInfo | None) -> None:
@@ -61,13 +64,14 @@ def clear(job: Job, own: StoredRecord | None, at_key: ObjectInfo | None) -> None
     records = [stored.record for stored in ([*known, own] if own else known)]
     recorded = {record.token: record.upload_id for record in records if not record.is_intent}
     taken = set(recorded.values())
+    now = at_key.modified if at_key else None
     open_intents = [stored for stored in known if stored.record.is_intent]
     for intent in reversed(open_intents):
         if intent.record.token not in recorded:
             if not (_is_ours(job, intent.record) or _is_old(intent, at_key)):
                 continue
             others = [one for one in open_intents if one.record.identity != intent.record.identity]
-            if in_doubt(intent, [one for one in others if one.record.token not in recorded]):
+            if in_doubt(intent, [one for one in others if one.record.token not in recorded], now):
                 continue
             taken |= _drop(job, intent, orphans(intent, pending, taken))
         forget(job, intent)

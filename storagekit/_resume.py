@@ -68,13 +68,13 @@ class Candidate:
 def adoptable(record: Record, request: Request) -> bool:
     """Tell whether ``record`` is an upload of this very source, with nothing explicitly different.
 
-    One of a weak identity is adopted as well, whatever its size was said to be: what is kept of it is compared with the
-    source first (``_replay.py``).
+    One of a weak identity is adopted as well: what is kept of it is compared with the source first (``_replay.py``). It
+    is even where only this run knows the size: then the plan is one that grows.
     """
     return (
         record.identity == request.identity.digest
         and record.strong == request.identity.strong
-        and (record.size == request.size or not record.strong)
+        and (record.size == request.size or (record.size is None and not record.strong))
         and request.content_type in (None, record.content_type)
         and request.metadata_digest in (None, record.metadata_digest)
     )
@@ -191,10 +191,16 @@ def orphans(intent: StoredRecord, pending: Sequence[PendingUpload], known: Colle
     return [upload for _, upload in sorted(found, key=lambda entry: entry[0])]
 
 
-def in_doubt(intent: StoredRecord, others: Sequence[StoredRecord]) -> bool:
-    """Tell whether another source asked for an upload at about the same time, and may be alive and about to record."""
+def in_doubt(intent: StoredRecord, others: Sequence[StoredRecord], now: datetime | None) -> bool:
+    """Tell whether another source asked for an upload at about the same time, and may be alive and about to record.
+
+    ``now`` is the service's clock; after ``IDLE`` nobody is about to record anything any more.
+    """
     when = intent.modified
-    return when is None or any(other.modified is None or abs(other.modified - when) <= ASKED_FOR for other in others)
+    if when is None:
+        return True
+    young = [other.modified for other in others if other.modified and not (now and now - other.modified > IDLE)]
+    return any(abs(other - when) <= ASKED_FOR for other in young)
 
 
 def unanswered(seen: Collection[str], pending: Sequence[PendingUpload], own: str) -> list[PendingUpload]:

@@ -12,6 +12,7 @@ from storagekit import _metadata
 from storagekit._discard import discard
 from storagekit._intent import announce, drop_unanswered, forget
 from storagekit._job import Job, Published, Session
+from storagekit._plan import reach
 from storagekit._record import Record, StoredRecord
 from storagekit._resume import Candidate, choose, is_made_by, kept_parts, overtaken, proof, split
 from storagekit.errors import PermissionDeniedError, ServiceError, StorageError, UploadGoneError
@@ -27,6 +28,7 @@ def begin(job: Job) -> Session | Published | None:
     mine, others = split(records, job.request)
     for other in others:
         job.log.note(f"an unfinished upload of another source or version ({other.record.source}) was left alone")
+    mine = [stored for stored in mine if _reaches(job, stored.record)]
     if len(mine) + len(others) < len(records):
         job.log.note("an unfinished upload of this source with another size, type or metadata was left alone")
     mine = [stored for stored in mine if stored.record.strong or job.alive.hold(stored.record.token)]
@@ -44,27 +46,35 @@ def begin(job: Job) -> Session | Published | None:
     return None
 
 
+def _reaches(job: Job, record: Record) -> bool:
+    """Tell whether the plan of an upload that was begun without a size has room for the size that is known now."""
+    size = job.request.size
+    return record.size is not None or size is None or size <= reach(record.plan, job.store.limits)
+
+
 def create(job: Job) -> Session:
     """Create an upload on the service and record it; without a record it would be lost, so it is aborted then."""
     record = new_record(job, look(job))
     job.alive.hold(record.token)
     intent = announce(job, record)
-    record = record.begun_as(_ask_to_create(job, record, intent))
+    upload_id, tries = _ask_to_create(job, record, intent)
+    record = record.begun_as(upload_id)
     try:
         stored = job.records.save(record)
     except BaseException as error:
         orphan = StoredRecord(record, intent.name if intent else "", None)
         discard(job, orphan, hurry=not isinstance(error, Exception))
         raise
+    if tries > 1 and intent is not None:
+        drop_unanswered(job, intent.record, upload_id)
     forget(job, intent)
     return Session(stored, {}, resumed=False)
 
 
-def _ask_to_create(job: Job, record: Record, intent: StoredRecord | None) -> str:
-    """Create the upload and return its id.
+def _ask_to_create(job: Job, record: Record, intent: StoredRecord | None) -> tuple[str, int]:
+    """Create the upload; return its id, and how many tries it took.
 
-    Where it may exist although no answer came, the intent stays for the next run. Where a second try was answered, what
-    the first may have made is dropped at once.
+    Where it may exist although no answer came, the intent stays for the next run.
     """
     tries = 0
 
@@ -80,9 +90,7 @@ def _ask_to_create(job: Job, record: Record, intent: StoredRecord | None) -> str
     except StorageError:
         forget(job, intent)
         raise
-    if tries > 1 and intent is not None:
-        drop_unanswered(job, intent.record, upload.id)
-    return upload.id
+    return upload.id, tries
 
 
 def new_record(job: Job, at_key: ObjectInfo | None) -> Record:

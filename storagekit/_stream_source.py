@@ -67,17 +67,25 @@ def _size_of(stream: object) -> int | None:
     if isinstance(stream, HTTPResponse):
         return stream.length
     try:
-        return _left(stream) if _is_seekable(stream) else None
+        if not _is_seekable(stream):
+            return None
+        here = stream.tell()
+        stream.seek(0, 2)
     except (OSError, AttributeError):  # it said that it can seek, and cannot
         return None
+    return max(0, _back(stream, here) - here)
 
 
-def _left(stream: IO[bytes]) -> int:
-    here = stream.tell()
-    stream.seek(0, 2)
-    end = stream.tell()
-    stream.seek(here)
-    return max(0, end - here)
+def _back(stream: IO[bytes], here: int) -> int:
+    """Go back from the end of a stream to ``here``; return where the end is."""
+    try:
+        end = stream.tell()
+        stream.seek(here)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the stream cannot go back to where it stood: {error}", hint="Give its size, or one that seeks"
+        ) from error
+    return end
 
 
 def _is_seekable(stream: object) -> TypeGuard[IO[bytes]]:

@@ -137,7 +137,8 @@ class StreamingUploader:
             on_progress: called from worker threads, one call at a time.
             on_note: called with each sentence that also ends up in ``UploadResult.notes``.
             cancel: set it from another thread to stop; parts and record are kept. Seen between requests and while
-                parts are moved; a single request that stalls outside of that ends with its timeout.
+                parts are moved; a single request that stalls outside of that ends with its timeout, and a stream that
+                blocks in its own ``read`` is not interrupted, unless it is an unbuffered file or pipe.
 
         Raises:
             SourceChangedError, ChecksumError: nothing was published, and nothing is kept.

@@ -147,6 +147,17 @@ def test_a_stream_that_does_not_know_whether_it_can_seek_is_read(service: Servic
     assert DATA == service.content()
 
 
+def test_a_stream_that_cannot_go_back_is_refused(service: Service) -> None:
+    class Stuck(io.BytesIO):
+        def seek(self, offset: int, whence: int = 0, /) -> int:
+            if not whence:
+                raise OSError("no way back")
+            return super().seek(offset, whence)
+
+    with pytest.raises(ConfigurationError, match="go back"):
+        service.upload(Stuck(DATA))
+
+
 def test_a_file_that_is_closed_or_only_for_writing_is_refused(service: Service, tmp_path: Path) -> None:
     with (tmp_path / "f").open("wb") as file:
         with pytest.raises(ConfigurationError, match="reading"):
@@ -243,17 +254,25 @@ class TestReplay:
         assert DATA[:size] == service.content()
         assert service.left_over() == []
 
-    @pytest.mark.parametrize(("first", "second"), [(None, len(DATA)), (len(DATA), None), (2 * len(DATA), len(DATA))])
-    def test_a_size_that_was_said_in_one_run_only_changes_nothing(
-        self, service: Service, first: int | None, second: int | None
-    ) -> None:
-        interrupted(service, DATA, 7, size=first)
+    def test_a_size_that_is_known_only_in_the_second_run_changes_nothing(self, service: Service) -> None:
+        interrupted(service, DATA, 7)
 
-        service.upload(chunks(DATA), size=second)
+        service.upload(chunks(DATA), size=len(DATA))
 
         assert [8, 9, 10] == service.sent_parts()
         assert DATA == service.content()
         assert service.left_over() == []
+
+    def test_a_size_that_the_earlier_plan_cannot_hold_begins_another_upload(self, service: Service) -> None:
+        service.memory.limits = Limits(min_part=1, max_parts=4, checksum="crc64")
+        data = os.urandom(20 * PART)
+        interrupted(service, data, 4)
+
+        result = service.upload(chunks(data), size=len(data))
+
+        assert not result.resumed
+        assert any("left alone" in note for note in result.notes)
+        assert data == service.content()
 
     def test_gaps_are_filled_wherever_they_are(self, service: Service) -> None:
         service.fails(on("put_part", Code.SERVER, number=3))

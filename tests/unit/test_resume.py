@@ -19,6 +19,7 @@ from storagekit._resume import (
     adoptable,
     choose,
     differing,
+    in_doubt,
     is_opaque,
     kept_parts,
     orphans,
@@ -266,6 +267,7 @@ def test_a_weak_identity_is_adopted_by_its_like_only() -> None:
     assert adoptable(record, Request(WEAK, None, None, None))
     assert not adoptable(record, Request(replace(WEAK, strong=True), None, None, None))
     assert adoptable(record, Request(WEAK, 25, None, None))
+    assert not adoptable(replace(record, size=25), Request(WEAK, None, None, None))
     strong = replace(record, identity=STRONG.digest, strong=True)
     assert not adoptable(strong, Request(STRONG, 25, None, None))
 
@@ -274,3 +276,22 @@ def test_a_weak_identity_proves_nothing_before_all_of_it_was_read() -> None:
     info = ObjectInfo("k", 25, "e", metadata={TOKEN: "t1"})
     assert proof(info, RECORD, WEAK, None) is None
     assert proof(info, RECORD, STRONG, None) == "head"
+
+
+@pytest.mark.parametrize(
+    ("apart", "age", "expected"),
+    [(0, 0, True), (5, 60, True), (6, 0, False), (0, 16 * 60, False)],
+)
+def test_an_intent_is_in_doubt_while_another_source_may_be_about_to_record(
+    apart: int, age: int, *, expected: bool
+) -> None:
+    when = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    intent, other = (
+        replace(stored("t1"), modified=when),
+        replace(stored("t2"), modified=when - timedelta(seconds=apart)),
+    )
+    assert expected == in_doubt(intent, [other], when + timedelta(seconds=age))
+
+
+def test_an_intent_without_a_time_is_always_in_doubt() -> None:
+    assert in_doubt(replace(stored("t1"), modified=None), [], None)
