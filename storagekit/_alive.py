@@ -27,26 +27,28 @@ class Alive:
 
         Where no lock can be made, nobody is said to hold anything.
         """
+        path = self._path(token)
+        if path is None or path in self._held:
+            return True
         try:
-            path = self._path(token)
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            file = _open_locked(path)
         except OSError:
             return True
-        if path in self._held or not _lock(file):
-            os.close(file)
-            return path in self._held
+        if file is None:
+            return False
         self._held[path] = file
         return True
 
     def is_held(self, token: str) -> bool:
         """Tell whether a living process of this machine, or another transfer of this one, holds the upload."""
+        path = self._path(token)
+        if path is None or path in self._held:
+            return False
         try:
-            path = self._path(token)
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return False
-        locked = path in self._held or _lock(file)
+        locked = _lock(file)
         os.close(file)
         return not locked
 
@@ -58,10 +60,29 @@ class Alive:
             path.unlink(missing_ok=True)
             os.close(file)
 
-    def _path(self, token: str) -> Path:
-        # Not below HOME: two homes on one machine are one machine.
-        home = self._directory or Path(tempfile.gettempdir()) / f"storagekit-{os.getuid()}"
+    def _path(self, token: str) -> Path | None:
+        try:
+            # Not below HOME: two homes on one machine are one machine.
+            home = self._directory or Path(tempfile.gettempdir()) / f"storagekit-{os.getuid()}"
+        except OSError:  # nothing can be written anywhere
+            return None
         return home / f"{token}.lock"
+
+
+def _open_locked(path: Path) -> int | None:
+    """Return the locked file at ``path``; None where another one has locked it.
+
+    One that was removed between opening and locking is made again: a lock on it would say nothing to anybody.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if not _lock(file):
+            os.close(file)
+            return None
+        if path.exists() and path.stat().st_ino == os.fstat(file).st_ino:
+            return file
+        os.close(file)
 
 
 def _sweep(directory: Path, before: float) -> None:
@@ -79,8 +100,11 @@ def _sweep(directory: Path, before: float) -> None:
 
 
 def _lock(file: int) -> bool:
+    """Tell whether nobody else has locked the file; where files cannot be locked, nobody has."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
+    except OSError:
+        return True
     return True

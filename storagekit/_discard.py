@@ -17,22 +17,23 @@ from storagekit.errors import StorageError
 
 def discard(
     job: Job, stored: StoredRecord, why: str | None = None, *, completed: bool = False, hurry: bool = False
-) -> None:
+) -> bool:
     """Abort the upload, unless it is ``completed``, and then delete its record; ``why`` is noted.
 
-    In this order: the other way round, a crash between the two would orphan the upload.
+    In this order: the other way round, a crash between the two would orphan the upload. Returns whether that was done;
+    where it is not waited for, it was not.
     """
     if why:
         job.log.note(why)
     if not hurry and not job.cancel.is_set:
-        _discard(job, stored, completed=completed)
-        return
+        return _discard(job, stored, completed=completed)
     thread = threading.Thread(target=_discard, args=(job, stored), kwargs={"completed": completed}, daemon=True)
     thread.start()
     thread.join(LAST_WORDS_S)
+    return False
 
 
-def _discard(job: Job, stored: StoredRecord, *, completed: bool) -> None:
+def _discard(job: Job, stored: StoredRecord, *, completed: bool) -> bool:
     try:
         if not completed:
             job.store.with_cancel(Cancel()).abort(stored.record.upload)
@@ -40,3 +41,5 @@ def _discard(job: Job, stored: StoredRecord, *, completed: bool) -> None:
             job.tidying.delete(stored)
     except (StorageError, OSError) as error:  # OSError: a local record that cannot be deleted
         job.log.note(f"upload {stored.record.upload_id} could not be cleaned up: {error}")
+        return False
+    return True

@@ -9,14 +9,14 @@ the two requests that loses its upload this way notices with its first part, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from datetime import datetime
 
 from storagekit._discard import discard
 from storagekit._job import Job
 from storagekit._record import Record, StoredRecord
 from storagekit._resume import ABANDONED, in_doubt, orphans, unanswered
 from storagekit.errors import PermissionDeniedError, RequestRefusedError, StorageError, UploadGoneError
-from storagekit.types import ObjectInfo, PendingUpload
+from storagekit.types import ObjectInfo
 
 _MOST_SEEN = 1000  # unfinished uploads of one key: an intent has to stay a small object
 
@@ -45,7 +45,9 @@ def forget(job: Job, intent: StoredRecord | None) -> None:
 def drop_unanswered(job: Job, intent: Record, own: str) -> None:
     """Abort what a try of ``create_upload`` made whose answer was lost, while the last one made ``own``."""
     try:
-        for upload in unanswered(intent.seen, job.store.uploads(job.bucket, job.key), own):
+        pending = job.store.uploads(job.bucket, job.key)
+        recorded = {stored.record.upload_id for stored in job.records.load(job.bucket, job.key)}
+        for upload in unanswered({*intent.seen, *recorded}, pending, own):
             lost = StoredRecord(intent.begun_as(upload.id), "", None)
             if _is_empty(job, lost.record):
                 discard(job, lost, "dropped an upload whose creation was never answered")
@@ -53,47 +55,45 @@ def drop_unanswered(job: Job, intent: Record, own: str) -> None:
         job.log.note(f"an upload whose creation was never answered may be left: {error}")
 
 
-def clear(job: Job, own: StoredRecord | None, at_key: ObjectInfo | None) -> None:
+def clear(job: Job, own: StoredRecord | None, at_key: ObjectInfo | None, *, everything: bool = False) -> None:
     """Drop what runs of this source were killed over before they recorded it; of other sources, after 24 h.
 
-    ``own`` is the record of the upload that was just completed. The uploads are listed before the records are: of what
-    is recorded meanwhile the record is then seen. The latest intent first: what it asked for the ones before did not.
+    ``own`` is the record of the upload that was just completed; ``everything``: of all sources, now. The uploads are
+    listed before the records are: of what is recorded meanwhile the record is then seen. The latest intent first: what
+    it asked for the ones before did not. Where an upload could not be aborted its intent stays.
     """
     pending = job.store.uploads(job.bucket, job.key)
     known = job.records.load(job.bucket, job.key)
     records = [stored.record for stored in ([*known, own] if own else known)]
     recorded = {record.token: record.upload_id for record in records if not record.is_intent}
     taken = set(recorded.values())
+    intents = [stored for stored in known if stored.record.is_intent]
+    open_intents = [stored for stored in intents if stored.record.token not in recorded]
     now = at_key.modified if at_key else None
-    open_intents = [stored for stored in known if stored.record.is_intent]
-    for intent in reversed(open_intents):
-        if intent.record.token not in recorded:
-            if not (_is_ours(job, intent.record) or _is_old(intent, at_key)):
-                continue
+    for intent in reversed(intents):
+        if intent in open_intents and not everything:
             others = [one for one in open_intents if one.record.identity != intent.record.identity]
-            if in_doubt(intent, [one for one in others if one.record.token not in recorded], now):
+            may_go = _is_ours(job, intent.record) or _is_old(intent, now)
+            if not may_go or in_doubt(intent, others, now):
                 continue
-            taken |= _drop(job, intent, orphans(intent, pending, taken))
-        forget(job, intent)
+        found = orphans(intent, pending, taken) if intent in open_intents else []
+        lost = next((upload.id for upload in found if _is_empty(job, intent.record.begun_as(upload.id))), None)
+        if lost is None or _drop(job, intent, lost):
+            forget(job, intent)
+        taken |= {lost} if lost else set()
+
+
+def _drop(job: Job, intent: StoredRecord, upload_id: str) -> bool:
+    stored = StoredRecord(intent.record.begun_as(upload_id), "", None)
+    return discard(job, stored, "dropped an empty upload that an earlier run was killed over")
 
 
 def _is_ours(job: Job, record: Record) -> bool:
     return record.identity == job.identity.digest and not job.alive.is_held(record.token)
 
 
-def _is_old(intent: StoredRecord, at_key: ObjectInfo | None) -> bool:
-    now = at_key.modified if at_key else None
+def _is_old(intent: StoredRecord, now: datetime | None) -> bool:
     return now is not None and intent.modified is not None and now - intent.modified > ABANDONED
-
-
-def _drop(job: Job, intent: StoredRecord, candidates: Sequence[PendingUpload]) -> set[str]:
-    """Abort the first of the uploads that has no part; return its id."""
-    for upload in candidates:
-        lost = StoredRecord(intent.record.begun_as(upload.id), "", None)
-        if _is_empty(job, lost.record):
-            discard(job, lost, "dropped an empty upload that an earlier run was killed over")
-            return {upload.id}
-    return set()
 
 
 def _is_empty(job: Job, record: Record) -> bool:

@@ -9,6 +9,7 @@ from storagekit._context import UploadContext
 from storagekit._copy import copy_whole, fits_one_copy
 from storagekit._discard import discard
 from storagekit._finish import check_parts, clean_up, finish, require_absent
+from storagekit._intent import clear
 from storagekit._job import Job, Published, Sent, Session
 from storagekit._ordered import Loaded, Reading
 from storagekit._plan import Plan, reach
@@ -219,12 +220,12 @@ def _check_reach(job: Job, plan: Plan) -> None:
 
 def restart(job: Job, discarding: Records) -> None:
     """Give up every upload of this key that ``discarding`` knows."""
-    for stored in discarding.load(job.bucket, job.key):
-        if stored.record.is_intent:
-            discarding.delete(stored)
-        else:
-            why = f"discarded an unfinished upload of {stored.record.source}"
-            discard(replace(job, tidying=discarding), stored, why)
+    found = discarding.load(job.bucket, job.key)
+    theirs = replace(job, records=discarding, tidying=discarding)
+    for stored in [one for one in found if not one.record.is_intent]:
+        discard(theirs, stored, f"discarded an unfinished upload of {stored.record.source}")
+    if any(stored.record.is_intent for stored in found):
+        clear(theirs, None, look(job), everything=True)
 
 
 def _attempt(job: Job, found: Session | None) -> UploadResult:

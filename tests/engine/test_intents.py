@@ -14,7 +14,7 @@ from storagekit._record import parse
 from storagekit.driver import Code
 from storagekit.errors import PermissionDeniedError, ServiceError
 from storagekit.testing.bodies import BytesBody
-from storagekit.testing.faults import Call, fault
+from storagekit.testing.faults import Call, fault, never
 from storagekit.types import WriteOptions
 from tests.engine.conftest import BUCKET, PART, Service
 from tests.engine.test_upload import DATA, on
@@ -148,6 +148,47 @@ def test_what_an_unanswered_try_made_is_dropped_by_the_same_run(service: Service
 
     assert DATA == service.content()
     assert [theirs.id] == service.left_over()
+
+
+def test_an_upload_that_somebody_recorded_meanwhile_is_not_taken_for_an_unanswered_one(service: Service) -> None:
+    other = DATA[::-1]
+    begun: list[str] = []
+
+    def meanwhile(call: Call) -> Exception | None:
+        if call.operation == "create_upload" and call.nth == 1:
+            service.driver.before = never
+            begun.append(service.uploader().init_upload(BUCKET, "k", source_id="other").upload_id)
+            return fault(Code.SERVER)
+        return None
+
+    service.fails(meanwhile)
+    service.upload(DATA)
+    service.heals()
+
+    assert begun == [upload.id for upload in service.memory.list_uploads(BUCKET).uploads]
+    context = service.uploader().init_upload(BUCKET, "k", source_id="other")
+    service.uploader().upload_stream(context, iter([other]))
+    assert service.left_over() == []
+
+
+def test_an_intent_whose_upload_could_not_be_aborted_stays(service: Service) -> None:
+    kill(service, "create_upload", after=True)
+    service.fails(on("abort_upload", Code.ACCESS_DENIED))
+    service.upload(DATA)
+    assert 2 == len(service.left_over())
+    service.heals()
+
+    service.upload(DATA)
+
+    assert service.left_over() == []
+
+
+def test_restart_drops_what_was_never_recorded_as_well(service: Service) -> None:
+    kill(service, "create_upload", after=True)
+
+    service.upload(DATA[::-1], restart=True)
+
+    assert service.left_over() == []
 
 
 def test_a_service_that_lists_no_uploads_gets_no_intent(service: Service) -> None:
