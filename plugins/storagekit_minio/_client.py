@@ -19,6 +19,7 @@ an answer until its timeout. A body's exception travels as one that urllib3 does
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -87,7 +88,22 @@ class _TLSConnection(_Connection, HTTPSConnection):
 
 
 class _Pool(HTTPConnectionPool):
+    """Leaves its connections behind in a forked child: they are the parent's; each would read the other's answer."""
+
     ConnectionCls = _Connection
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._owner = os.getpid()
+        self._slots = kwargs.get("maxsize", 1)
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        if self._owner != os.getpid():
+            self._owner = os.getpid()
+            self.pool = self.QueueCls(self._slots)
+            for _ in range(self._slots):
+                self.pool.put(None)
+        return super()._get_conn(timeout)
 
     def _new_conn(self) -> Any:
         connection: Any = super()._new_conn()
