@@ -24,7 +24,7 @@ def reads_right(client: StorageClient, key: str, digest: str) -> bool:
 
 def is_connected(client: StorageClient, server: S3Server) -> bool:
     """Tell whether the next request would go out over a connection that is open already."""
-    driver: Any = client._driver
+    driver: Any = client._store.driver
     pool = driver._client._http.connection_from_url(server.endpoint)
     connection = pool._get_conn()
     pool._put_conn(connection)
