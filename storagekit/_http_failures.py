@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -42,8 +43,29 @@ def failure_of(error: BaseException) -> Failure:
         if any(isinstance(cause, kinds) for cause in causes):
             return Failure(code, detail)
     if isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError, OSError)):
-        return Failure(Code.NETWORK, f"the connection to the source failed ({type(error).__name__})")
+        return Failure(Code.NETWORK, f"the connection to {_host(error)} failed: {_reason(error)}")
     return Failure(Code.UNKNOWN, f"{type(error).__name__} while reading the source")
+
+
+def _host(error: BaseException) -> str:
+    """Return where a request went, without the rest of its URL."""
+    url = getattr(getattr(error, "request", None), "url", None)
+    return urlsplit(url).netloc.rpartition("@")[2] if isinstance(url, str) else "the source"
+
+
+def _reason(error: BaseException) -> str:
+    """Return what the system says of the innermost error ("Connection refused"), or its kind. Never its words."""
+    innermost, seen = error, {error}
+    while (below := _below(innermost)) is not None and below not in seen:
+        innermost = below
+        seen.add(below)
+    said = innermost.strerror if isinstance(innermost, OSError) else None
+    return said or type(innermost).__name__
+
+
+def _below(error: BaseException) -> BaseException | None:
+    wrapped = [argument for argument in error.args if isinstance(argument, BaseException)]
+    return wrapped[-1] if wrapped else error.__cause__
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

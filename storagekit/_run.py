@@ -13,7 +13,7 @@ from storagekit._intent import clear
 from storagekit._job import Job, Published, Sent, Session
 from storagekit._ordered import Loaded, Reading
 from storagekit._plan import Plan, reach
-from storagekit._put import fits_one_put, put_part, put_source
+from storagekit._put import fits_one_put, never_has_parts, put_part, put_source
 from storagekit._record import Record, StoredRecord
 from storagekit._records import Records
 from storagekit._replay import SourceBroke, send_in_order
@@ -68,6 +68,9 @@ def run(job: Job, discarding: Records) -> UploadResult:
     """Upload the job's source. First every upload of this key that ``discarding`` knows is given up (``restart``)."""
     check_possible(job)
     restart(job, discarding)
+    if never_has_parts(job):
+        done, receipt = put_source(job)
+        return _result(job, None, done, (receipt,))
     found = begin(job)
     if not job.overwrite and not isinstance(found, Published):
         require_absent(job, look(job))

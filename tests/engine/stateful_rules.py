@@ -304,8 +304,8 @@ def _of_a_record(world: World, attempt: Attempt, record: Record) -> Iterator[str
 def _of_uploads(world: World, attempt: Attempt, identity: str) -> Iterator[str]:
     recorded = {record.upload_id for record in world.records_of(attempt.plan.key)}
     nobodys = [name for name in world.ours(attempt.plan.key) if name not in recorded]
-    if any(world.creators.get(name) == "off" for name in nobodys):
-        return  # one of those could be the one that an intent asked for
+    if any(world.creators.get(name) in ("off", "local") for name in nobodys):
+        return  # one of those could be the one that an intent asked for; and a local intent has this machine's time
     for name in nobodys:
         seen = attempt.plan.checkpoint in ("auto", world.creators.get(name))
         if seen and world.source_of(name) == identity:

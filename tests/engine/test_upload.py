@@ -61,6 +61,16 @@ def test_an_object_of_one_part_is_one_put_and_larger_ones_are_multipart(service:
     assert ["two"] == [c.key for c in service.driver.operations("create_upload")]
 
 
+def test_what_can_never_have_had_parts_is_one_single_request(service: Service) -> None:
+    service.memory.limits = Limits(min_part=4096, checksum="crc64")
+
+    service.upload(b"x" * 4096, uploader={"part_size": 8192})
+    service.upload(b"x" * 4096, uploader={"part_size": 8192}, source_id="mine")
+
+    assert "put" == service.driver.calls[0].operation
+    assert "list" == service.driver.calls[1].operation
+
+
 def test_content_type_and_metadata_arrive_and_our_own_entries_are_there(service: Service) -> None:
     service.upload(DATA, "a.json", metadata={"who": "Zoë 100%"}, content_type="text/x-test")
     service.upload(DATA, "b.json")
