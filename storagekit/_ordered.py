@@ -47,6 +47,7 @@ class Reading:
         self._offset = offset
         self._sha256 = hashlib.sha256() if job.sha256 is not None else None
         self._ahead = b""
+        self._over = False
         self._first: Loaded | None = None
 
     @property
@@ -144,7 +145,7 @@ class Reading:
             buffer[:1], got = self._ahead, 1
             self._ahead = b""
         else:
-            got = self._reader.readinto(buffer)
+            got = self._read(buffer)
         self._offset += got
         if self._sha256 is not None:
             self._sha256.update(buffer[:got])
@@ -154,8 +155,14 @@ class Reading:
         """Tell whether no byte follows; waits for one."""
         if not self._ahead:
             byte = bytearray(1)
-            self._ahead = bytes(byte[: self._reader.readinto(memoryview(byte))])
+            self._ahead = bytes(byte[: self._read(memoryview(byte))])
         return not self._ahead
+
+    def _read(self, buffer: memoryview) -> int:
+        """Read some bytes; nothing after the end: a terminal that is read again wants another Ctrl-D."""
+        got = 0 if self._over else self._reader.readinto(buffer)
+        self._over = not got
+        return got
 
     def finish(self) -> None:
         """Prove what was promised, after the last part and before anything is published."""

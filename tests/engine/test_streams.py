@@ -192,6 +192,23 @@ def test_what_a_stream_raises_passes_and_the_parts_are_kept(service: Service) ->
     assert not service.memory.list(BUCKET, "k").objects
 
 
+@pytest.mark.parametrize("size", [0, 10, PART, 3 * PART, 3 * PART + 1])
+def test_the_end_of_a_stream_is_asked_for_once(service: Service, size: int) -> None:
+    """On a terminal every further question wants another Ctrl-D."""
+    ends: list[int] = []
+
+    class Terminal(Raw):
+        def readinto(self, buffer: Any) -> int:
+            count = super().readinto(buffer)
+            if not count:
+                ends.append(len(buffer))
+            return count
+
+    service.upload(Terminal(DATA[:size]))
+
+    assert 1 == len(ends)
+
+
 def test_the_stream_runs_in_the_thread_of_the_caller(service: Service) -> None:
     threads = set()
 
