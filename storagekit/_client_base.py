@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from storagekit._arguments import check
 from storagekit._clock import Clock
 from storagekit._retry import RetryPolicy
 from storagekit._store import Store
@@ -37,6 +38,7 @@ class ClientBase:
     _clock: Clock
 
     def _bucket(self, given: str | None) -> str:
+        check(bucket=given)
         name = given or self.bucket
         if not name:
             raise ConfigurationError("no bucket was named", hint="Give bucket= to the client or to the call")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from storagekit._arguments import check
 from storagekit._client_base import ClientBase
 from storagekit._client_unfinished import remove_records
 from storagekit.driver import Code
@@ -23,6 +24,7 @@ class BucketMethods(ClientBase):
 
         Raises ConflictError where it exists, InvalidNameError.
         """
+        check(location=location)
         name = self._bucket(bucket)
         self._once("create_bucket", name, lambda: self._store.driver.create_bucket(name, location), exists_after=True)
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from storagekit import _metadata
+from storagekit._arguments import check
 from storagekit._client_base import ClientBase
-from storagekit.errors import ConfigurationError
 from storagekit.types import RESERVED_PREFIX, ObjectInfo, ObjectList, ObjectPage
 
 _PAGE = 1000  # the most that any service lists at a time
@@ -41,10 +41,9 @@ class ListingMethods(ClientBase):
             token: ``ObjectList.token`` of the answer before, to go on behind it with the same arguments.
             start_after: leave out this key and all before it.
 
-        Raises BucketNotFoundError, and ConfigurationError for a ``max_keys`` below 1.
+        Raises BucketNotFoundError, and ConfigurationError for a ``max_keys`` below 1 or a token that is none.
         """
-        if max_keys < 1:
-            raise ConfigurationError(f"max_keys is {max_keys}", hint="Give at least 1")
+        check(prefix=prefix, delimiter=delimiter, max_keys=max_keys, token=token, start_after=start_after)
         name = self._bucket(bucket)
         objects: list[ObjectInfo] = []
         prefixes: list[str] = []
@@ -75,6 +74,7 @@ class ListingMethods(ClientBase):
         self, *, bucket: str | None = None, prefix: str = "", delimiter: str = "", start_after: str = ""
     ) -> Iterator[ObjectPage]:
         """Yield a listing as the service pages it; a page may be empty."""
+        check(prefix=prefix, delimiter=delimiter, start_after=start_after)
         name = self._bucket(bucket)
         with self._at("list", name):
             yield from map(visible, self._store.pages(name, prefix, delimiter, start_after))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storagekit import _metadata
+from storagekit._arguments import check
 from storagekit._client_base import ClientBase, OnProgress, require_key
 from storagekit._clock import Cancel
 from storagekit.errors import ConfigurationError, NotFoundError
@@ -48,8 +49,7 @@ class ObjectMethods(ClientBase):
         Raises ObjectNotFoundError, SourceChangedError where the object is replaced meanwhile, and ConfigurationError
         for a negative ``start`` or ``length``.
         """
-        if start < 0 or (length is not None and length < 0):
-            raise ConfigurationError(f"start is {start} and length {length}", hint="Give no negative number")
+        check(start=start, length=length)
         if start == 0 and length is None:
             return b"".join(bytes(block) for block in self.iter_bytes(key, bucket=bucket))
         with self.open_object(key, bucket=bucket) as file, self._at("get", self._bucket(bucket), key):
@@ -72,6 +72,7 @@ class ObjectMethods(ClientBase):
         """
         from storagekit._object_file import BLOCK_SIZE, open_object
 
+        check(chunk_size=chunk_size, cancel=cancel)
         name = self._bucket(bucket)
         with self._at_object("open", name, key):
             return open_object(
@@ -104,6 +105,7 @@ class ObjectMethods(ClientBase):
 
         Raises ObjectNotFoundError, SourceChangedError, IntegrityError, ConfigurationError for a directory.
         """
+        check(file_path=file_path, chunk_size=chunk_size, on_progress=on_progress, cancel=cancel)
         name = self._bucket(bucket)
         with self._at_object("download", name, key):
             return self._downloader.to_file(
@@ -131,6 +133,7 @@ class ObjectMethods(ClientBase):
         """
         if isinstance(keys, (str, bytes)):
             raise ConfigurationError("keys is one text, not several", hint="Use delete_object, or give [key]")
+        check(keys=keys)
         name, wanted = self._bucket(bucket), list(keys)
         failures: list[DeleteFailure] = []
         with self._at("delete_many", name):

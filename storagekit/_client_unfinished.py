@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from storagekit._arguments import check
 from storagekit._client_base import ClientBase
 from storagekit._record import Record, StoredRecord, name_for, parse
 from storagekit._records import LocalRecords, records_for
@@ -31,6 +32,7 @@ class UnfinishedMethods(ClientBase):
         On MinIO (``Limits.exact_upload_listing``) uploads of other tools are found only where ``prefix`` is their whole
         key. Raises BucketNotFoundError, PermissionDeniedError.
         """
+        check(prefix=prefix)
         name = self._bucket(bucket)
         with self._at("list_uploads", name):
             return tuple(unfinished(self._store, LocalRecords(self._scope), name, prefix))
@@ -40,6 +42,7 @@ class UnfinishedMethods(ClientBase):
 
         Raises ConfigurationError for an empty ``upload_id``: a service could take the request for a delete of the key.
         """
+        check(upload_id=upload_id)
         if not upload_id:
             raise ConfigurationError("upload_id is empty", hint="list_uploads shows the ids")
         name = self._bucket(bucket)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO
 
+from storagekit._arguments import check
 from storagekit._client_base import ClientBase, OnNote, OnProgress, require_key
 from storagekit._clock import Cancel
 from storagekit._context import UploadContext
@@ -68,6 +69,7 @@ class UploadMethods(ClientBase):
         cancel: Cancel | None = None,
     ) -> UploadResult:
         """Upload any source: bytes, a path, a URL, a file-like object, an iterable of bytes."""
+        check(chunk_size=chunk_size)
         name = self._bucket(bucket)
         with self._at("upload", name, key):
             return self.uploader.upload(
@@ -129,6 +131,7 @@ class UploadMethods(ClientBase):
         cancel: Cancel | None = None,
     ) -> UploadResult:
         """Upload a file, in parts where it is large; the key is its base name where none is given."""
+        check(file_path=file_path)
         return self.upload(
             FileSource(file_path),
             key or Path(file_path).name,
@@ -167,6 +170,7 @@ class UploadMethods(ClientBase):
 
         Raises ConfigurationError for what is no http(s) URL.
         """
+        check(url=url, headers=headers)
         if not url.lower().startswith(("http://", "https://")):
             raise ConfigurationError("url is no http(s) URL", hint="For a file use upload_file")
         return self.upload(
@@ -292,6 +296,7 @@ class UploadMethods(ClientBase):
 
         ``ctx.offset`` is the byte to open the source at, ``ctx.to_json()`` the context as text; see ``upload_stream``.
         """
+        check(chunk_size=chunk_size)
         name = self._bucket(bucket)
         with self._at("init_upload", name, key):
             return self.uploader.init_upload(
@@ -320,6 +325,7 @@ class UploadMethods(ClientBase):
 
         ``total_size`` is that of the whole object, in bytes. Raises SourceTruncatedError where the stream ends before.
         """
+        check(ctx=ctx)
         with self._at("upload_stream", ctx.bucket, ctx.key):
             return self.uploader.upload_stream(
                 ctx,

@@ -34,7 +34,7 @@ HINTS: Mapping[Code, str] = {
     Code.INTEGRITY: "Run again; if it stays, suspect the memory or network on the way",
     Code.INVALID_NAME: "Choose another name",
     Code.UNSUPPORTED: "This service does not do it: use another one, or do without",
-    Code.REFUSED: "The sentence is the service's own: look up its code there",
+    Code.REFUSED: "Check the endpoint and what was asked for",
     Code.UNKNOWN: "Please report it, with the traceback that --log-level debug shows",
     Code.ACCESS_DENIED: "Ask for this permission, or use other credentials",
     Code.BAD_CREDENTIALS: "Check the access key and the secret key that were given, or are set in the environment",
@@ -49,6 +49,9 @@ HINTS: Mapping[Code, str] = {
     Code.ARCHIVED: "Restore the object from the archive first",
     Code.BUCKET_NOT_EMPTY: "Delete the objects first",
 }
+
+_SAID = "The sentence is the service's own: look up its code there"
+"""For a refusal of a kind that we do not know: where the service gave it a code."""
 
 SOURCE_HINTS: Mapping[Code, str] = {
     Code.NOT_FOUND: "Check the URL",
@@ -171,4 +174,5 @@ def translate(
         attempts=max(attempts, 1),
     )
     message = failure.detail or failure.code.value.replace("_", " ")
-    return kind(message, hint=hints.get(failure.code), context=context)
+    hint = _SAID if failure.code is Code.REFUSED and failure.vendor_code else hints.get(failure.code)
+    return kind(message, hint=hint, context=context)

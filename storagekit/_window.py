@@ -25,10 +25,10 @@ _POLL_S = 0.2  # how soon a waiter sees a cancellation; a freed slot wakes it at
 class Slot:
     """A buffer of the window. ``view`` is its bytes; ``release`` gives it back, once."""
 
-    def __init__(self, window: Window, buffer: bytearray) -> None:
+    def __init__(self, window: Window, buffer: bytearray, size: int) -> None:
         self._window = window
         self._buffer: bytearray | None = buffer
-        self.view = memoryview(buffer)
+        self.view = memoryview(buffer)[:size]
 
     def release(self) -> None:
         """Give the buffer back; the second time nothing happens."""
@@ -83,7 +83,7 @@ class Window:
         """Return a slot for ``size`` bytes that were reserved."""
         try:
             with self._changed:
-                return Slot(self, self._from_pool(size))
+                return Slot(self, self._from_pool(size), size)
         except MemoryError:
             self.forgo(size)
             raise
@@ -102,9 +102,17 @@ class Window:
             self._changed.notify_all()
 
     def _from_pool(self, size: int) -> bytearray:
-        for index, buffer in enumerate(self._pool):
-            if len(buffer) == size:
-                return self._pool.pop(index)
+        """Return the smallest pooled buffer that will do, or a new one, for ``size`` bytes that are counted as in use.
+
+        A larger one for the last part of a transfer spares memory: what is freed is not given back to the system at
+        once. But none of more than half of the budget, or two streams that feed each other could wait for ever.
+        """
+        most = max(size, min(self.budget // 2, self.budget - self._in_use + size))
+        best = min((buffer for buffer in self._pool if size <= len(buffer) <= most), key=len, default=None)
+        if best is not None:
+            self._pool = [buffer for buffer in self._pool if buffer is not best]
+            self._in_use += len(best) - size
+            return best
         while self._pool and self._in_use + sum(map(len, self._pool)) > self.budget:
             self._pool.pop(0)
         return bytearray(size)

@@ -14,13 +14,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from types import TracebackType
+from typing import NoReturn
 
+from storagekit._arguments import check
 from storagekit._client_buckets import BucketMethods
 from storagekit._client_listings import ListingMethods
 from storagekit._client_objects import ObjectMethods
 from storagekit._client_unfinished import UnfinishedMethods
 from storagekit._client_uploads import UploadMethods
-from storagekit._clock import Clock
+from storagekit._clock import Cancel, Clock
 from storagekit._retry import RetryPolicy
 from storagekit._store import Store
 from storagekit.config import Given, choose_backend, resolve, texts
@@ -28,6 +30,8 @@ from storagekit.downloader import Downloader
 from storagekit.driver import Driver
 from storagekit.plugins import Registry
 from storagekit.uploader import DEFAULT_MEMORY, DEFAULT_WORKERS, StreamingUploader
+
+__all__ = ["Cancel", "StorageClient"]
 
 
 class StorageClient(UploadMethods, ObjectMethods, ListingMethods, BucketMethods, UnfinishedMethods):
@@ -70,6 +74,7 @@ class StorageClient(UploadMethods, ObjectMethods, ListingMethods, BucketMethods,
         driver: Driver | None = None,
         **settings: Given | None,
     ) -> None:
+        check(bucket=bucket, part_size=part_size, workers=workers, memory=memory, retry=retry)
         env = os.environ if environment is None else environment
         self.backend = choose_backend(backend, endpoint, env) if driver is None else backend or "driver"
         self._scope = self.backend
@@ -105,8 +110,11 @@ class StorageClient(UploadMethods, ObjectMethods, ListingMethods, BucketMethods,
     def __repr__(self) -> str:
         return f"StorageClient(backend={self.backend!r}, bucket={self.bucket!r})"
 
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a StorageClient has connections and is not pickled or copied: make one in each process")
+
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections. A call after that works, and opens new ones."""
         self._store.driver.close()
 
 

@@ -38,9 +38,10 @@ from urllib3 import HTTPConnectionPool, HTTPHeaderDict, HTTPSConnectionPool, Poo
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.response import BaseHTTPResponse
 
-from storagekit.driver import Body, Code, DriverError, Failure
+from storagekit.driver import Body
 from storagekit.errors import ConfigurationError
 from storagekit_minio import _xml
+from storagekit_minio._names import check_bucket, check_key, invalid_bucket, is_bucket_name
 from storagekit_minio._settings import Settings
 
 BLOCK = 1024**2
@@ -173,16 +174,34 @@ class Client(Minio):
         body: Any = None,
         preload: bool = True,
     ) -> BaseHTTPResponse:
-        """Send one signed request and return its 2xx answer, read whole with ``preload``. Raises S3Error, urllib3's."""
-        return self._execute(
-            method=method,
-            bucket_name=bucket,
-            object_name=key,
-            body=body,
-            headers=dict(headers or {}),
-            query_params=dict(query or {}),
-            preload_content=preload,
-        )
+        """Send one signed request and return its 2xx answer, read whole with ``preload``. Raises S3Error, urllib3's.
+
+        An answer to HEAD has no words: a 400 for a bucket that cannot be is explained here.
+        """
+        check_bucket(bucket)
+        try:
+            return self._execute(
+                method=method,
+                bucket_name=bucket,
+                object_name=key,
+                body=body,
+                headers=dict(headers or {}),
+                query_params=dict(query or {}),
+                preload_content=preload,
+            )
+        except S3Error as error:
+            if (
+                error.response.status == 400
+                and not is_bucket_name(bucket)
+                and error.code in (None, "InvalidBucketName")
+            ):
+                raise invalid_bucket(bucket, 400, error.response.headers.get("x-amz-request-id")) from error
+            raise
+
+    def request_object(self, method: str, bucket: str, key: str, **options: Any) -> BaseHTTPResponse:
+        """Send a request for an object. What is no key must not make it one for the bucket."""
+        check_key(key)
+        return self.request(method, bucket, key, **options)
 
     def close(self) -> None:
         """Close the pooled connections now; ``clear`` alone leaves that to the garbage collector."""
@@ -213,7 +232,6 @@ class Client(Minio):
         preload_content: bool = True,  # noqa: FBT001, FBT002  # the SDK's signature
         no_body_trace: bool = False,  # noqa: FBT001, FBT002
     ) -> BaseHTTPResponse:
-        check_names(bucket_name, object_name)
         creds = self._provider.retrieve() if self._provider else None
         url = self._base_url.build(
             method=method, region=region, bucket_name=bucket_name, object_name=object_name, query_params=query_params
@@ -242,15 +260,6 @@ class Client(Minio):
         if 200 <= response.status < 300:
             return response
         raise refusal(response)
-
-
-def check_names(bucket: str | None, key: str | None) -> None:
-    """Refuse names that would address something else: DELETE of an empty key is a DELETE of the bucket."""
-    if bucket is not None and (bucket in ("", ".", "..") or "/" in bucket):
-        raise DriverError(Failure(Code.INVALID_NAME, f"{bucket!r} is no name of a bucket"))
-    if key is not None and (not key or {".", ".."} & set(key.split("/"))):
-        detail = f"the key {key!r} cannot be sent: urllib3 resolves '.' and '..' segments, and an empty key is none"
-        raise DriverError(Failure(Code.INVALID_NAME, detail))
 
 
 def refusal(response: BaseHTTPResponse) -> S3Error:

@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 
 from urllib3.response import BaseHTTPResponse
 
+from storagekit.errors import ConfigurationError
 from storagekit.types import ObjectInfo, ObjectPage
 from storagekit_minio._answers import object_page
 
@@ -38,7 +39,7 @@ def plain_page(ask: Ask, delimiter: str, start_after: str, token: str | None, li
 
 def careful_page(ask: Ask, prefix: str, delimiter: str, start_after: str, token: str | None, limit: int) -> ObjectPage:
     """Return one page that loses nothing on MinIO; see the module docstring."""
-    service, after = json.loads(token) if token else (None, start_after)
+    service, after = _place(token) if token else (None, start_after)
     page = plain_page(ask, "/" if delimiter == "/" else "", "", service, max(limit, 2))
     fresh = {name: item for name, item in _folded(page, prefix, delimiter).items() if _is_behind(name, item, after)}
     names = sorted(fresh)[:limit]
@@ -48,6 +49,17 @@ def careful_page(ask: Ask, prefix: str, delimiter: str, start_after: str, token:
     if len(fresh) > limit:
         return ObjectPage(objects, prefixes, json.dumps([service, place]))
     return ObjectPage(objects, prefixes, json.dumps([page.token, place]) if page.token else None)
+
+
+def _place(token: str) -> tuple[str | None, str]:
+    """Return the service's token, and the name that was returned last. Raises ConfigurationError for another text."""
+    try:
+        service, after = json.loads(token)
+    except (ValueError, TypeError):  # no JSON, or not two of something
+        service, after = None, None
+    if not isinstance(after, str) or not isinstance(service, (str, type(None))):
+        raise ConfigurationError("the token is none of ours", hint="Give the token of the answer before, as it is")
+    return service, after
 
 
 def _folded(page: ObjectPage, prefix: str, delimiter: str) -> dict[str, ObjectInfo | None]:

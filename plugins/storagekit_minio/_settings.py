@@ -28,7 +28,7 @@ SETTINGS = (
     Setting("secret_key", env=("MINIO_SECRET_KEY", "STORAGE_SECRET_KEY"), secret=True, required=True),
     Setting("session_token", env=("MINIO_SESSION_TOKEN",), secret=True, help="of temporary credentials"),
     Setting("region", env=("MINIO_REGION",), help="default us-east-1, which MinIO takes unless it is set up otherwise"),
-    Setting("use_ssl", help="true or false; decides whatever the endpoint says"),
+    Setting("use_ssl", help="true or false, for an endpoint without a scheme"),
     Setting("ca_file", env=("SSL_CERT_FILE",), help="PEM file of the certificate authorities to trust"),
     Setting("connect_timeout_s", help="seconds until a connection must stand, default 10"),
     Setting("read_timeout_s", help="seconds without a byte sent or received, default 60"),
@@ -82,31 +82,52 @@ def parse(given: Mapping[str, str]) -> Settings:
 
 
 def parse_endpoint(text: str, *, use_ssl: bool | None) -> tuple[str, bool]:
-    """Return ``host[:port]`` and whether TLS is spoken there: as ``use_ssl`` or the scheme says, else by the host."""
+    """Return ``host[:port]`` and whether TLS is spoken there: as the scheme or ``use_ssl`` says, else by the host.
+
+    Raises ConfigurationError also where the two contradict each other: neither may win by chance.
+    """
     scheme, _, rest = text.strip().rpartition("://")
     parts = urlsplit(f"//{rest}")
-    if scheme.lower() not in ("", "http", "https") or not _is_address(parts):
+    problem = "a scheme other than http and https" if scheme.lower() not in ("", "http", "https") else _problem(parts)
+    if problem:
         raise ConfigurationError(
-            f"the endpoint {_shown(parts)!r} is not host, host:port or http(s)://host:port",
-            hint="Give MINIO_ENDPOINT without user, path and query; buckets are named elsewhere",
+            f"the endpoint {_shown(parts)!r} has {problem}",
+            hint="Give MINIO_ENDPOINT as host, host:port or http(s)://host:port; buckets are named elsewhere",
         )
-    if use_ssl is not None:
-        return parts.netloc, use_ssl
-    return parts.netloc, scheme.lower() == "https" if scheme else not _is_loopback(parts.hostname or "")
+    if not scheme:
+        return parts.netloc, not _is_loopback(parts.hostname or "") if use_ssl is None else use_ssl
+    secure = scheme.lower() == "https"
+    if use_ssl not in (None, secure):
+        raise ConfigurationError(
+            f"the endpoint begins with {scheme.lower()}://, and use_ssl is {str(use_ssl).lower()}",
+            hint="Leave out one of the two",
+        )
+    return parts.netloc, secure
 
 
-def _is_address(parts: SplitResult) -> bool:
+def _problem(parts: SplitResult) -> str | None:
+    """Return what an endpoint has that it should not, or lacks."""
+    found = {
+        "a user or password": "@" in parts.netloc,
+        "a space": " " in parts.netloc,
+        "no host": not parts.hostname,
+        "a port that is none": not _is_port(parts),
+        "a path": parts.path not in ("", "/"),
+        "a query": bool(parts.query or parts.fragment),
+    }
+    return next((problem for problem, is_there in found.items() if is_there), None)
+
+
+def _is_port(parts: SplitResult) -> bool:
     try:
-        port_is_one = parts.port != 0
+        return parts.port != 0
     except ValueError:
         return False
-    plain = not (parts.query or parts.fragment or "@" in parts.netloc or " " in parts.netloc)
-    return port_is_one and plain and bool(parts.hostname) and parts.path in ("", "/")
 
 
 def _shown(parts: SplitResult) -> str:
-    """The endpoint without what stands before an @: it may be a password."""
-    return parts.netloc.rpartition("@")[2]
+    """The endpoint without what stands before an @, which may be a password, and without its query."""
+    return f"{parts.netloc}{parts.path}".rpartition("@")[2]
 
 
 def _is_loopback(host: str) -> bool:

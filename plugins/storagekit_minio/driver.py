@@ -48,9 +48,10 @@ from storagekit_minio._answers import (
     upload_id,
     upload_page,
 )
-from storagekit_minio._client import Client, check_names, make_pool, sending
+from storagekit_minio._client import Client, make_pool, sending
 from storagekit_minio._failures import classify
 from storagekit_minio._listing import careful_page, plain_page
+from storagekit_minio._names import check_bucket, check_key, check_new_bucket
 from storagekit_minio._reader import open_reader
 from storagekit_minio._settings import Settings, parse
 
@@ -80,7 +81,7 @@ class MinioDriver:
 
     def head(self, bucket: str, key: str) -> ObjectInfo:
         """Return what the service knows of the object; MinIO tells a missing bucket apart, in a header."""
-        return info(key, self._client.request("HEAD", bucket, key).headers)
+        return info(key, self._client.request_object("HEAD", bucket, key).headers)
 
     def read(
         self, bucket: str, key: str, start: int = 0, length: int | None = None, if_match: str | None = None
@@ -89,25 +90,25 @@ class MinioDriver:
         condition = {"If-Match": f'"{if_match}"'} if if_match is not None else {}
         ranged = {**condition, **_range(start, length)}
         try:
-            response = self._client.request("GET", bucket, key, headers=ranged, preload=False)
+            response = self._client.request_object("GET", bucket, key, headers=ranged, preload=False)
         except S3Error as error:
             if error.response.status != 416 or start:
                 raise
             # Only an empty object has no byte 0. Its etag is wanted all the same.
-            response = self._client.request("GET", bucket, key, headers=condition, preload=False)
+            response = self._client.request_object("GET", bucket, key, headers=condition, preload=False)
         return open_reader(response, start, length)
 
     def put(self, bucket: str, key: str, body: Body, options: WriteOptions) -> PutResult:
         """Store one object in one request."""
         headers = {**_described(options), **_digest(body.checksum)}
         with sending(body) as data:
-            response = self._client.request("PUT", bucket, key, headers=headers, body=data)
+            response = self._client.request_object("PUT", bucket, key, headers=headers, body=data)
         return stored(response)
 
     def delete(self, bucket: str, key: str) -> None:
         """Delete one object; a missing one is success."""
         try:
-            self._client.request("DELETE", bucket, key)
+            self._client.request_object("DELETE", bucket, key)
         except S3Error as error:
             if classify(error).code is not Code.NOT_FOUND:
                 raise
@@ -167,13 +168,13 @@ class MinioDriver:
         """Copy one object on the server, its metadata replaced."""
         headers = {**_described(options), **_source(source_bucket, source_key, if_match)}
         headers["x-amz-metadata-directive"] = "REPLACE"
-        return made(self._client.request("PUT", bucket, key, headers=headers))
+        return made(self._client.request_object("PUT", bucket, key, headers=headers))
 
     # --- multipart uploads --------------------------------------------------------------------------------------------
 
     def create_upload(self, bucket: str, key: str, options: WriteOptions, part_size: int | None) -> Upload:
         """Begin a multipart upload."""
-        response = self._client.request("POST", bucket, key, query={"uploads": ""}, headers=_described(options))
+        response = self._client.request_object("POST", bucket, key, query={"uploads": ""}, headers=_described(options))
         return Upload(bucket, key, upload_id(response), options, part_size)
 
     def put_part(self, upload: Upload, number: int, body: Body) -> Part:
@@ -181,7 +182,9 @@ class MinioDriver:
         query = {"partNumber": str(number), "uploadId": upload.id}
         headers = _digest(body.checksum)
         with _of_upload(), sending(body) as data:
-            response = self._client.request("PUT", upload.bucket, upload.key, query=query, headers=headers, body=data)
+            response = self._client.request_object(
+                "PUT", upload.bucket, upload.key, query=query, headers=headers, body=data
+            )
         return Part(number, body.size, stored(response).etag, body.checksum)
 
     def copy_part(
@@ -191,14 +194,14 @@ class MinioDriver:
         headers = _source(source_bucket, source_key, if_match)
         headers["x-amz-copy-source-range"] = f"bytes={start}-{start + length - 1}"
         query = {"partNumber": str(number), "uploadId": upload.id}
-        response = self._client.request("PUT", upload.bucket, upload.key, query=query, headers=headers)
+        response = self._client.request_object("PUT", upload.bucket, upload.key, query=query, headers=headers)
         return Part(number, length, made(response).etag)
 
     def list_parts(self, upload: Upload, token: str | None = None, limit: int = 1000) -> PartPage:
         """Return one page of the parts; the token is the number of the last one."""
         query = {"uploadId": upload.id, "max-parts": str(limit), "part-number-marker": token or ""}
         with _of_upload():
-            response = self._client.request("GET", upload.bucket, upload.key, query=_given(query))
+            response = self._client.request_object("GET", upload.bucket, upload.key, query=_given(query))
         return part_page(response)
 
     def list_uploads(self, bucket: str, prefix: str = "", token: str | None = None, limit: int = 1000) -> UploadPage:
@@ -214,7 +217,7 @@ class MinioDriver:
         document = _xml.complete_document(parts)
         headers = {"Content-Type": "application/xml", **_hashed(document)}
         with _of_upload():
-            response = self._client.request(
+            response = self._client.request_object(
                 "POST", upload.bucket, upload.key, query={"uploadId": upload.id}, body=document, headers=headers
             )
             return made(response)
@@ -222,7 +225,7 @@ class MinioDriver:
     def abort_upload(self, upload: Upload) -> None:
         """Drop the upload; an absent one is success, also where (Swift, after a complete) it is called NoSuchKey."""
         try:
-            self._client.request("DELETE", upload.bucket, upload.key, query={"uploadId": upload.id})
+            self._client.request_object("DELETE", upload.bucket, upload.key, query={"uploadId": upload.id})
         except S3Error as error:
             if not _is_gone(classify(error)):
                 raise
@@ -231,6 +234,7 @@ class MinioDriver:
 
     def create_bucket(self, bucket: str, location: str | None = None) -> None:
         """Create a bucket in ``location``, by default the driver's region; us-east-1 must not be named."""
+        check_new_bucket(bucket)
         where = location or self._region
         document = None if where == "us-east-1" else _xml.location_document(where)
         self._client.request("PUT", bucket, body=document, headers=_hashed(document) if document else {})
@@ -259,7 +263,8 @@ class MinioDriver:
             raise DriverError(Failure(Code.UNSUPPORTED, f"no URL can be signed for {operation}"))
         if not timedelta(seconds=1) <= expires <= timedelta(days=7):
             raise DriverError(Failure(Code.REFUSED, "a signed URL is valid for 1 second to 7 days"))
-        check_names(bucket, key)
+        check_bucket(bucket)
+        check_key(key)
         query: dict[str, Any] = {}
         if operation == "PUT_PART":
             query = {"partNumber": str(options["part_number"]), "uploadId": options["upload_id"]}

@@ -201,7 +201,7 @@ def _saying_how_to_go_on(output: Output) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         output.note("to go on, run the same command again")
-        output.note("to discard what is kept and begin afresh, run it with --restart")
+        output.note("to begin afresh instead, whatever is kept, run it with --restart")
         raise
 
 
@@ -233,12 +233,28 @@ def base_name(key: str) -> str:
 
 
 def write_to_stdout(client: StorageClient, key: str) -> None:
-    """Write an object's bytes to standard output. Raises ConfigurationError where that is closed."""
+    """Write an object's bytes to standard output. Raises ConfigurationError where that is closed.
+
+    Through a buffer of our own: with PYTHONUNBUFFERED that of ``sys.stdout`` is none, and writes a part of a block
+    where the disk is full, without an error.
+    """
     if sys.stdout is None:
         raise ConfigurationError("standard output is closed", hint="Redirect it to a file or a pipe")
+    output = open(sys.stdout.fileno(), "wb", closefd=False)  # noqa: SIM115  # a close after an error would hide it
     for block in client.iter_bytes(key):
-        sys.stdout.buffer.write(block)
-    sys.stdout.buffer.flush()
+        with _naming_stdout():
+            output.write(block)
+    with _naming_stdout():
+        output.close()
+
+
+@contextmanager
+def _naming_stdout() -> Iterator[None]:
+    """Inside, an error of the system (a full disk) says that it is about standard output."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from error
 
 
 run = command(cp)

@@ -31,4 +31,4 @@ def run(
     for remote in [_options.need_key(parse_remote(uri)) for uri in uris]:
         with _options.open_client(remote, endpoint_url, region, log_level) as client:
             client.delete_object(remote.key)
-        output.result({"deleted": str(remote)}, f"deleted {remote}")
+        output.result({"deleted": str(remote)}, f"gone: {remote}")  # it may not have been there: no service tells

@@ -107,7 +107,9 @@ def test_stat_shows_what_was_said_of_the_object(run: Run, file: Path) -> None:
 def test_rm_deletes_and_a_missing_object_is_no_error(run: Run, file: Path, root: Path) -> None:
     run("cp", str(file), "local://data/x")
 
-    assert [0, 0] == [run("rm", "local://data/x").returncode for _ in range(2)]
+    finished = [run("rm", "local://data/x") for _ in range(2)]
+
+    assert [(0, b"gone: local://data/x\n")] * 2 == [(one.returncode, one.stdout) for one in finished]
     assert not (root / "data/x").exists()
 
 
@@ -376,6 +378,24 @@ def test_a_name_cannot_command_the_terminal(run: Run, root: Path) -> None:
 
     assert b"evil\\x1b[31m\\nname" in finished.stdout
     assert 1 == len(finished.stdout.splitlines())
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_behind_standard_output_is_an_error_that_names_it(
+    run: Run, file: Path, root: Path, tmp_path: Path, unbuffered: str
+) -> None:
+    """A limit of 64 KiB stands for the disk. Unbuffered, a write of Python's own stops there without an error."""
+    run("cp", "shard.bin", "local://data/x")
+    finished = subprocess.run(
+        ["bash", "-c", f"ulimit -f 64; {sys.executable} -m storagekit cat local://data/x > {tmp_path}/out"],
+        env={**os.environ, "STORAGEKIT_LOCAL_ROOT": str(root), "PYTHONUNBUFFERED": unbuffered},
+        capture_output=True,
+        check=False,
+    )
+
+    assert (1, 65_536) == (finished.returncode, (tmp_path / "out").stat().st_size)
+    assert b"'standard output'" in finished.stderr
+    assert b"Traceback" not in finished.stderr
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import io
 import os
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 from storagekit import StorageClient, errors
+from storagekit._arguments import check
 from storagekit.driver import Code
 from storagekit.drivers.memory import LIMITS, MemoryDriver
 from storagekit.testing.bodies import BytesBody
@@ -121,6 +124,89 @@ def test_arguments_in_the_order_bucket_and_key_fail_loudly_and_change_nothing(
         call(client, tmp_path / "p")
 
     assert (["k"], b"x", b"new") == (keys_of(service), service.content(), (tmp_path / "p").read_bytes())
+
+
+WRONG: Any = 7
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("bucket", lambda c, wrong: c.head_object("k", bucket=wrong)),
+        ("bucket", lambda c, wrong: c.put_object("k", b"new", bucket=wrong)),
+        ("bucket", lambda c, wrong: c.create_bucket(wrong)),
+        ("bucket", lambda c, wrong: c.delete_bucket(wrong)),
+        ("bucket", lambda c, wrong: c.bucket_exists(wrong)),
+        ("bucket", lambda c, wrong: c.copy_object("k", "j", source_bucket=wrong)),
+        ("location", lambda c, wrong: c.create_bucket("new", wrong)),
+        ("prefix", lambda c, wrong: c.list_objects(prefix=wrong)),
+        ("prefix", lambda c, wrong: list(c.iter_objects(prefix=wrong))),
+        ("prefix", lambda c, wrong: c.list_uploads(prefix=wrong)),
+        ("delimiter", lambda c, wrong: list(c.iter_pages(delimiter=wrong))),
+        ("start_after", lambda c, wrong: c.list_objects(start_after=wrong)),
+        ("token", lambda c, wrong: c.list_objects(token=wrong)),
+        ("max_keys", lambda c, wrong: c.list_objects(max_keys=wrong and "5")),
+        ("start", lambda c, wrong: c.get_object("k", start=wrong and "a")),
+        ("length", lambda c, wrong: c.get_object("k", length=wrong and 1.5)),
+        ("chunk_size", lambda c, wrong: c.open_object("k", chunk_size=wrong and "1MiB")),
+        ("chunk_size", lambda c, wrong: c.download_file("k", "out", chunk_size=wrong and "1MiB")),
+        ("chunk_size", lambda c, wrong: c.put_object("k", b"new", chunk_size=wrong and "1MiB")),
+        ("chunk_size", lambda c, wrong: c.init_upload("k", chunk_size=wrong and True)),
+        ("file_path", lambda c, wrong: c.download_file("k", wrong)),
+        ("file_path", lambda c, wrong: c.upload_file(wrong and None, "k")),
+        ("file_path", lambda c, wrong: c.upload_file(wrong and b"path", "k")),
+        ("on_progress", lambda c, wrong: c.download_file("k", "out", on_progress=wrong)),
+        ("cancel", lambda c, wrong: c.download_file("k", "out", cancel=wrong)),
+        ("cancel", lambda c, wrong: c.open_object("k", cancel=wrong)),
+        ("keys", lambda c, wrong: c.delete_objects(wrong and None)),
+        ("upload_id", lambda c, wrong: c.abort_upload("k", wrong)),
+        ("url", lambda c, wrong: c.upload_url(wrong, "k")),
+        ("headers", lambda c, wrong: c.upload_url("http://127.0.0.1:1/", "k", headers=wrong)),
+        ("ctx", lambda c, wrong: c.upload_stream(wrong, io.BytesIO())),
+        ("workers", lambda c, wrong: client_of(MemoryDriver(), workers=wrong and "4")),
+        ("memory", lambda c, wrong: client_of(MemoryDriver(), memory=wrong and "64MiB")),
+        ("part_size", lambda c, wrong: client_of(MemoryDriver(), part_size=wrong and 1.5)),
+        ("retry", lambda c, wrong: client_of(MemoryDriver(), retry=wrong)),
+    ],
+)
+def test_an_argument_of_another_kind_is_named_before_any_request(
+    service: Service, client: StorageClient, name: str, call: Callable[[StorageClient, Any], Any]
+) -> None:
+    store(service, "k")
+    service.heals()
+
+    with pytest.raises(errors.ConfigurationError, match=f"^{name} is ") as caught:
+        call(client, WRONG)
+
+    assert (True, {}) == (bool(caught.value.hint), service.driver.counts)
+
+
+class Index:
+    """A number of another library."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __index__(self) -> int:
+        return self.value
+
+    def __ge__(self, other: int) -> bool:
+        return self.value >= other
+
+
+@pytest.mark.parametrize(("start", "holds"), [(Index(3), True), (Index(-3), False), (0, True), (False, False)])
+def test_a_whole_number_may_be_another_librarys(start: Any, holds: bool) -> None:
+    if holds:
+        check(start=start)
+    else:
+        with pytest.raises(errors.ConfigurationError, match="start"):
+            check(start=start)
+
+
+def test_a_wrong_value_that_may_be_long_or_secret_is_not_shown() -> None:
+    with pytest.raises(errors.ConfigurationError) as caught:
+        check(url=b"https://host/?signature=hush")
+    assert "url is of type bytes. Give text" == str(caught.value)
 
 
 # --- making -----------------------------------------------------------------------------------------------------------
@@ -825,6 +911,12 @@ def test_a_failing_service_is_never_an_empty_answer(service: Service, client: St
 
 def always(operation: str) -> Callable[[Call], Exception | None]:
     return lambda call: fault(Code.SERVER) if call.operation == operation else None
+
+
+@pytest.mark.parametrize("copied", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_client_is_not_copied_and_says_what_to_do_instead(client: StorageClient, copied: Any) -> None:
+    with pytest.raises(TypeError, match="make one in each process"):
+        copied(client)
 
 
 def test_close_closes_the_driver(service: Service) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from storagekit.testing.http_source import SourceProcess
-from tests.integration.conftest import Sender, Target, killed_at_the_end
+from tests.integration.conftest import LocalTarget, Sender, Target
 
 pytestmark = pytest.mark.integration
 
@@ -23,11 +27,15 @@ main()
 """The command, and at its end VmHWM. Not ``ru_maxrss``: that keeps what the test process had when it forked."""
 
 
-def peak_rss(sender: Sender, *arguments: str) -> int:
-    """Run the command and return its peak RSS in bytes."""
-    with killed_at_the_end(sender.start(*arguments, python=("-c", MEASURED))) as process:
-        _, err = process.communicate(timeout=120)
-    assert 0 == process.returncode, err
+def peak_rss(sender: Sender, *arguments: str, stdin: Path | None = None) -> int:
+    """Run the command, with a file as its standard input if told so, and return its peak RSS in bytes."""
+    command = [sys.executable, "-c", MEASURED, *arguments]
+    with (stdin or Path(os.devnull)).open("rb") as source:
+        done = subprocess.run(
+            command, stdin=source, env=sender.environment(), capture_output=True, timeout=120, check=False
+        )
+    err = done.stderr
+    assert 0 == done.returncode, err
     found = re.search(rb"VmHWM:\s+(\d+) kB", err)
     assert found
     return int(found[1]) * 1024
@@ -57,3 +65,21 @@ def test_parts_larger_than_the_budget_are_streamed(target: Target, sender: Sende
         peak = peak_rss(sender, "cp", source.url, target.uri("large"), *options)
 
     assert peak <= base + 4 * MIB * 11 // 10 + 2 * 2 * MIB
+
+
+@pytest.mark.parametrize("kind", ["file", "stdin"])
+def test_a_shorter_last_part_costs_no_more(tmp_path: Path, kind: str) -> None:
+    """What the allocator keeps of a freed buffer counts as well: 8 MiB too much, before slots were used again."""
+    target = LocalTarget(tmp_path / "root")
+    sender = Sender(target, tmp_path / "homes")
+    tiny, large = tmp_path / "tiny", tmp_path / "large"
+    tiny.write_bytes(b"x")
+    large.write_bytes(os.urandom(104 * MIB))
+    options = ["--part-size", str(16 * MIB), "--memory", str(32 * MIB), "--quiet"]
+
+    def peak(path: Path) -> int:
+        stream = kind == "stdin"
+        source = "-" if stream else str(path)
+        return peak_rss(sender, "cp", source, target.uri(path.name), *options, stdin=path if stream else None)
+
+    assert peak(large) <= peak(tiny) + 32 * MIB * 11 // 10 + 4 * MIB

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from storagekit import errors
+from storagekit import StorageClient, errors
 from storagekit.cli._exit import exit_code
 from storagekit.cli.main import app
 from storagekit.driver import Limits
@@ -73,3 +73,20 @@ def test_ci_runs_the_readmes_test_command() -> None:
 
     assert 2 == len(commands)
     assert commands[1] in (ROOT / ".ci/run").read_text()
+
+
+def test_the_table_of_arguments_says_what_the_methods_take() -> None:
+    text = (ROOT / "docs/reference/python.md").read_text()
+    head, *rows = re.findall(r"^\| (?:takes|`\w+`.*?) \| (?:`?chunk_size`?|yes|) \|.*$", text, re.MULTILINE)
+    columns = [re.findall(r"\w+", cell) for cell in head.split("|")[2:-1]]
+
+    told: dict[str, set[str]] = {}
+    for row in rows:
+        methods, *cells = row.split("|")[1:-1]
+        takes = {name for names, cell in zip(columns, cells, strict=True) for name in names if cell.strip() == "yes"}
+        told |= dict.fromkeys(re.findall(r"\w+", methods), takes)
+
+    assert {"upload", "upload_url", "put_object", "upload_stream"} <= told.keys()
+    for method, takes in told.items():
+        taken = set(inspect.signature(getattr(StorageClient, method)).parameters)
+        assert takes == taken & {name for names in columns for name in names}, method

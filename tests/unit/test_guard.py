@@ -226,6 +226,14 @@ def test_every_code_has_its_class(code: Code, kind: type[errors.StorageError]) -
     assert code.value.replace("_", " ") == error.message
 
 
+def test_a_sentence_is_called_the_services_own_only_where_it_said_something() -> None:
+    ours = translate(Failure(Code.REFUSED, "no TLS at this port"), errors.Context("b"), 1)
+    theirs = translate(Failure(Code.REFUSED, "no", vendor_code="MetadataTooLarge"), errors.Context("b"), 1)
+    missing = translate(Failure(Code.NOT_FOUND, "no", vendor_code="NoSuchKey"), errors.Context("b"), 1)
+
+    assert [False, True, False] == ["service's own" in (error.hint or "") for error in (ours, theirs, missing)]
+
+
 @pytest.mark.parametrize("code", Code)
 def test_every_code_says_what_to_do_next(code: Code) -> None:
     assert translate(Failure(code), errors.Context("b"), 1).hint

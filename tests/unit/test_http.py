@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 from urllib.parse import quote
 
 import pytest
@@ -343,6 +344,31 @@ def test_what_the_libraries_raise_has_a_meaning() -> None:
     assert Code.NETWORK is failure_of(requests.exceptions.ConnectionError()).code
     assert Code.NETWORK is failure_of(urllib3.exceptions.ProtocolError()).code
     assert Code.NETWORK is failure_of(urllib3.exceptions.IncompleteRead(1, 2)).code
+
+
+def test_a_refused_connection_names_the_host_and_the_reason_and_no_query() -> None:
+    import requests
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        host = f"127.0.0.1:{free.getsockname()[1]}"
+    with requests.Session() as session, pytest.raises(requests.ConnectionError) as caught:
+        session.trust_env = False
+        session.get(f"http://{host}/path?signature=hush", timeout=5)
+
+    assert f"the connection to {host} failed: Connection refused" == failure_of(caught.value).detail
+
+
+def test_an_unknown_host_is_called_that() -> None:
+    import requests
+    import urllib3
+
+    with urllib3.HTTPConnectionPool("h") as pool:
+        chain = urllib3.exceptions.MaxRetryError(pool, "/?signature=s3cret", None)
+    chain.__cause__ = urllib3.exceptions.HTTPError("s3cret")
+    chain.__cause__.__cause__ = socket.gaierror(-2, "Name or service not known")
+    error = requests.ConnectionError(chain, request=requests.Request("GET", "http://h/?signature=s3cret").prepare())
+
+    assert "the connection to h failed: Name or service not known" == failure_of(error).detail
 
 
 def test_the_first_cause_is_found_below_what_the_libraries_make_of_it() -> None:

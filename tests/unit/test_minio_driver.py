@@ -61,7 +61,8 @@ UPLOAD = Upload("bucket", "key", "id")
         ("http://play.min.io", None, ("play.min.io", False)),
         ("HTTPS://127.0.0.1:9000/", None, ("127.0.0.1:9000", True)),
         (" https://play.min.io:443 ", None, ("play.min.io:443", True)),
-        ("http://play.min.io", True, ("play.min.io", True)),
+        ("http://play.min.io", False, ("play.min.io", False)),
+        ("https://127.0.0.1", True, ("127.0.0.1", True)),
         ("play.min.io", False, ("play.min.io", False)),
         ("127.0.0.1", True, ("127.0.0.1", True)),
     ],
@@ -70,19 +71,38 @@ def test_endpoint(text: str, use_ssl: bool | None, expected: tuple[str, bool]) -
     assert parse_endpoint(text, use_ssl=use_ssl) == expected
 
 
+@pytest.mark.parametrize(("text", "use_ssl"), [("http://play.min.io", True), ("https://127.0.0.1:9000", False)])
+def test_a_scheme_and_use_ssl_that_contradict_each_other_are_refused(text: str, use_ssl: bool) -> None:
+    with pytest.raises(ConfigurationError, match=f"{text[:4]}.*use_ssl is {str(use_ssl).lower()}"):
+        parse_endpoint(text, use_ssl=use_ssl)
+
+
 @pytest.mark.parametrize(
-    "text",
-    ["ftp://host", "host:port", "host:0", "host:99999", "http://", "host/bucket", "host?x=1", "host#x", "a b", ":9000"],
+    ("text", "problem"),
+    [
+        ("ftp://host", "'host' has a scheme"),
+        ("host:port", "a port"),
+        ("host:0", "a port"),
+        ("host:99999", "a port"),
+        ("http://", "no host"),
+        (":9000", "no host"),
+        ("host/bucket", "'host/bucket' has a path"),
+        ("http://host:9000/x", "'host:9000/x' has a path"),
+        ("host?x=1", "'host' has a query"),
+        ("host#x", "a query"),
+        ("a b", "a space"),
+    ],
 )
-def test_endpoint_that_is_none(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="MINIO_ENDPOINT"):
+def test_endpoint_that_is_none(text: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{problem}.*MINIO_ENDPOINT"):
         parse_endpoint(text, use_ssl=None)
 
 
-def test_password_in_an_endpoint_is_refused_and_not_shown() -> None:
+@pytest.mark.parametrize("password", ["hunter2", "hun/ter2"])
+def test_password_in_an_endpoint_is_refused_and_not_shown(password: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        parse_endpoint("https://user:hunter2@play.min.io", use_ssl=None)
-    assert "hunter2" not in f"{caught.value} {caught.value!r}"
+        parse_endpoint(f"https://user:{password}@play.min.io", use_ssl=None)
+    assert "ter2" not in f"{caught.value} {caught.value!r}"
 
 
 @pytest.mark.parametrize(
@@ -803,6 +823,80 @@ def test_names_that_would_address_something_else(bucket: str, key: str) -> None:
     """DELETE of an empty key would delete the bucket; urllib3 would make ``a/../c`` a ``c``."""
     driver = MinioDriver.from_settings({**ACCOUNT, "endpoint": "127.0.0.1:1"})
     assert failure_of(driver, lambda: driver.delete(bucket, key)).code is Code.INVALID_NAME
+
+
+NO_KEY: Any = None
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda d: d.head("bucket", NO_KEY),
+        lambda d: d.read("bucket", NO_KEY),
+        lambda d: d.put("bucket", NO_KEY, body(b"data"), PLAIN),
+        lambda d: d.delete("bucket", NO_KEY),
+        lambda d: d.copy("bucket", NO_KEY, "bucket", "key", PLAIN),
+        lambda d: d.create_upload("bucket", NO_KEY, PLAIN, None),
+        lambda d: d.put_part(replace(UPLOAD, key=NO_KEY), 1, body(b"data")),
+        lambda d: d.list_parts(replace(UPLOAD, key=NO_KEY)),
+        lambda d: d.complete_upload(replace(UPLOAD, key=NO_KEY), [Part(1, 1, "e")]),
+        lambda d: d.abort_upload(replace(UPLOAD, key=NO_KEY)),
+        lambda d: d.presign("PUT", "bucket", NO_KEY, timedelta(hours=1)),
+        lambda d: d.delete(None, "key"),
+        lambda d: d.delete_bucket(None),
+    ],
+)
+def test_what_is_no_name_is_never_a_request_for_something_else(
+    wire: Wire, driver: MinioDriver, call: Callable[[Any], object]
+) -> None:
+    """DELETE of the key None was a DELETE of the bucket."""
+    wire.answers = [answer(204)]
+    assert failure_of(driver, lambda: call(driver)).code is Code.INVALID_NAME
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize("name", ["b", "ab", "x" * 64, "Upper", "under_score", "-x-", "a..b", "abc.", "192.168.5.4"])
+def test_a_bucket_that_cannot_be_is_not_asked_for_and_the_rule_is_said(
+    wire: Wire, driver: MinioDriver, name: str
+) -> None:
+    failure = failure_of(driver, lambda: driver.create_bucket(name))
+    assert (failure.code, wire.requests) == (Code.INVALID_NAME, [])
+    assert f"'{name}' is no name of a bucket: a bucket's name has 3 to 63 characters" in failure.detail
+
+
+@pytest.mark.parametrize("name", ["abc", "x" * 63, "1.2.3", "a-b.c", "1.2.3.4.5"])
+def test_a_bucket_that_can_be_is_made(wire: Wire, driver: MinioDriver, name: str) -> None:
+    wire.answers = [answer()]
+    driver.create_bucket(name)
+    assert wire.head()[""] == f"PUT /{name} HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    ("bucket", "reply", "code"),
+    [
+        ("B", answer(400, x_amz_request_id="r1"), Code.INVALID_NAME),
+        ("B", refused(400, "InvalidBucketName", "Not valid.", x_amz_request_id="r1"), Code.INVALID_NAME),
+        ("B", refused(400, "BadRequest", "Another reason.", x_amz_request_id="r1"), Code.REFUSED),
+        ("B", answer(404, x_amz_request_id="r1"), Code.NOT_FOUND),
+        ("bucket", answer(400, x_amz_request_id="r1"), Code.REFUSED),
+    ],
+)
+def test_a_refusal_without_words_is_explained_by_the_buckets_name(
+    wire: Wire, driver: MinioDriver, bucket: str, reply: bytes, code: Code
+) -> None:
+    wire.answers = [reply]
+    failure = failure_of(driver, lambda: driver.read(bucket, "key"))
+    assert (failure.code, failure.request_id) == (code, "r1")
+    assert ("3 to 63" in failure.detail) is (code is Code.INVALID_NAME)
+
+
+@pytest.mark.parametrize(
+    "token", ["garbage", "{}", "[]", "7", "null", '["a"]', "[1, 2]", '["a", null]', '["a", "b", 3]']
+)
+def test_a_token_that_is_none_of_ours_is_refused(wire: Wire, driver: MinioDriver, token: str) -> None:
+    with pytest.raises(ConfigurationError, match="token"):
+        driver.list("bucket", token=token)
+    assert wire.requests == []
 
 
 def test_bucket_in_a_region(wire: Wire) -> None:

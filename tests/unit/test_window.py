@@ -209,3 +209,29 @@ class TestShare:
         slot.release()
         with pytest.raises(ValueError, match="released"):
             slot.view[0] = 1
+
+
+def test_a_smaller_slot_uses_a_larger_buffer_that_is_there() -> None:
+    window = Window(BUDGET)
+    window.take(50, Cancel()).release()
+    slot = window.take(20, Cancel())
+    assert (20, 50, []) == (len(slot.view), window._in_use, window._pool)
+    slot.release()
+    assert (0, [50]) == (window._in_use, [len(buffer) for buffer in window._pool])
+
+
+def test_but_none_of_more_than_half_of_the_budget() -> None:
+    """Two slots of half of the budget are always to be had: two streams may feed each other."""
+    window = Window(BUDGET)
+    window.take(100, Cancel()).release()
+    with window.slot(50, Cancel()), window.slot(50, Cancel()):
+        assert BUDGET == window._in_use
+
+
+def test_nor_one_that_would_break_the_budget() -> None:
+    window = Window(BUDGET)
+    with window.slot(60, Cancel()):
+        with window.slot(40, Cancel()):
+            pass
+        with window.slot(20, Cancel()):
+            assert window._in_use <= BUDGET
