@@ -242,7 +242,7 @@ class Budget(Window):
     def redeem(self, size: int) -> Slot:
         slot = super().redeem(size)
         with self._changed:
-            self.out += size
+            self.out += len(slot._buffer or b"")  # which may be larger than what was asked for
             held = self.out + sum(map(len, self._pool))
         if held > self.budget:
             self.excess.append(f"{held} held")
