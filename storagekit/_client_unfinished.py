@@ -9,18 +9,16 @@ looked up for the keys that are known by then. Each upload costs one request, fo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from storagekit._arguments import check
 from storagekit._client_base import ClientBase
-from storagekit._record import Record, StoredRecord, name_for, parse
-from storagekit._records import LocalRecords, records_for
+from storagekit._record import Record, StoredRecord, name_for
+from storagekit._records import BucketRecords, LocalRecords, records_for
 from storagekit._store import Store
-from storagekit.errors import ConfigurationError, ObjectNotFoundError, UploadGoneError
+from storagekit.errors import ConfigurationError, UploadGoneError
 from storagekit.types import RESERVED_PREFIX, PendingUpload, UnfinishedUpload, Upload
 
 _HOME = f"{RESERVED_PREFIX}uploads/"
-_MOST_BYTES = 256 * 1024  # as in _records.py: a record has about 1 KiB
 
 
 class UnfinishedMethods(ClientBase):
@@ -94,25 +92,15 @@ def _parts(store: Store, upload: Upload) -> Sequence[int] | None:
 def _listed(store: Store, bucket: str, prefix: str, keys: set[str]) -> Iterator[PendingUpload]:
     names = {prefix, *keys} - {""} if store.limits.exact_upload_listing else {prefix}
     for name in names:
-        token: str | None = None
-        while True:
-            page = store.call("list_uploads", partial(store.driver.list_uploads, bucket, name, token), bucket)
+        for page in store.upload_pages(bucket, name):
             yield from page.uploads
-            token = page.token
-            if token is None:
-                break
 
 
 def _records(store: Store, bucket: str) -> Iterator[StoredRecord]:
-    """Yield all records and intents of the bucket; one that vanishes meanwhile, or is no record, is left out."""
-    for page in store.pages(bucket, _HOME):
-        for info in page.objects:
-            try:
-                record = parse(store.read_bytes(bucket, info.key, _MOST_BYTES))
-            except ObjectNotFoundError:
-                continue
-            if record is not None and (record.bucket, name_for(record)) == (bucket, info.key):
-                yield StoredRecord(record, info.key, info.modified)
+    """Yield all records and intents of the bucket; those that another bucket brought along are left out."""
+    for stored in BucketRecords(store).below(bucket, _HOME):
+        if (stored.record.bucket, name_for(stored.record)) == (bucket, stored.name):
+            yield stored
 
 
 def remove_records(store: Store, bucket: str) -> None:

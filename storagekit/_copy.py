@@ -12,7 +12,6 @@ from storagekit._finish import require_absent
 from storagekit._job import Job, Published
 from storagekit._object_source import OpenObject
 from storagekit._send import KEPT, raise_if_changed
-from storagekit._start import look
 from storagekit.errors import ConflictError, ObjectNotFoundError
 from storagekit.types import PartReceipt
 
@@ -27,8 +26,7 @@ def fits_one_copy(job: Job, source: OpenObject) -> bool:
 
 def copy_whole(job: Job, source: OpenObject) -> tuple[Published, PartReceipt]:
     """Copy in one request. Raises SourceChangedError where the source is another object by now."""
-    if not job.overwrite:
-        require_absent(job, look(job))
+    require_absent(job)
     options = job.options(job.clock.token())
     run = partial(job.store.driver.copy, job.bucket, job.key, source.bucket, source.key, options, source.etag)
     try:

@@ -40,6 +40,6 @@ def _discard(job: Job, stored: StoredRecord, *, completed: bool) -> bool:
         if stored.name:
             job.tidying.delete(stored)
     except (StorageError, OSError) as error:  # OSError: a local record that cannot be deleted
-        job.log.note(f"upload {stored.record.upload_id} could not be cleaned up: {error}")
+        job.log.note(f"upload {stored.record.upload_id or stored.name} could not be cleaned up: {error}")
         return False
     return True

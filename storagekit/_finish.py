@@ -61,12 +61,17 @@ def finish(job: Job, session: Session, sent: Sent) -> Published:
     done = published(job, session.record, before, sent.size)
     if done is not None:
         return done  # another run of this source was quicker
-    require_absent(job, before)
+    _refuse(job, before)
     return _Completion(job, session, sent, before).run()
 
 
-def require_absent(job: Job, at_key: ObjectInfo | None) -> None:
+def require_absent(job: Job) -> None:
     """Raise ConflictError where there is an object that the caller does not want to be overwritten."""
+    if not job.overwrite:
+        _refuse(job, look(job))
+
+
+def _refuse(job: Job, at_key: ObjectInfo | None) -> None:
     if at_key is not None and not job.overwrite:
         raise ConflictError(
             f"there is an object of {at_key.size:,} bytes at the key, and overwrite is off",

@@ -33,13 +33,9 @@ def announce(job: Job, record: Record) -> StoredRecord | None:
 
 
 def forget(job: Job, intent: StoredRecord | None) -> None:
-    """Delete an intent whose upload is recorded. What goes wrong is a note: the next run deletes it."""
-    if intent is None:
-        return
-    try:
-        job.records.delete(intent)
-    except (StorageError, OSError) as error:
-        job.log.note(f"an intent could not be deleted: {error}")
+    """Delete an intent that has done its work. What goes wrong is a note: the next run deletes it."""
+    if intent is not None:
+        discard(job, intent, completed=True)
 
 
 def drop_unanswered(job: Job, intent: Record, own: str) -> None:

@@ -16,7 +16,7 @@ from storagekit._job import Job, Published
 from storagekit._meter import Meter
 from storagekit._ordered import Loaded
 from storagekit._plan import Span
-from storagekit._start import look
+from storagekit._send import proof_of
 from storagekit.types import PartReceipt, Progress
 
 ONE_PUT = 100 * 1000**2
@@ -48,7 +48,7 @@ def put_source(job: Job) -> Ended:
     def read_and_put(meter: Meter, stop: Cancel) -> Ended:
         with job.window.slot(max(span.length, 1), stop) as buffer:
             data = buffer[: span.length]
-            fill(job.source, span, data, new_hasher(job.store.limits.checksum), stop)
+            fill(job.source, span, data, new_hasher("none"), stop)  # ``_put`` hashes it
             return _put(job, data, meter, stop)
 
     return _in_a_worker(job, span, read_and_put)
@@ -82,11 +82,8 @@ def _put(job: Job, data: memoryview, meter: Meter, stop: Cancel) -> Ended:
     hasher.update(data)
     seen = hasher.checksum()
     job.source.verify()
-    if not job.overwrite:
-        require_absent(job, look(job))
+    require_absent(job)
     body = MemoryBody(data, seen, meter, stop)
     put = job.store.with_cancel(stop).put(job.bucket, job.key, body, job.options(job.clock.token()))
     job.log.sent(len(data))
-    return Published(put.etag, "put", put.version), PartReceipt(
-        1, len(data), put.etag, f"{seen.algorithm}:{seen.value}"
-    )
+    return Published(put.etag, "put", put.version), PartReceipt(1, len(data), put.etag, proof_of(seen))

@@ -7,7 +7,7 @@ that says so. A listing that fails for another reason is an error, never "nothin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -49,13 +49,16 @@ class BucketRecords:
 
     def load(self, bucket: str, key: str) -> list[StoredRecord]:
         """List the key's prefix and read each record; one that vanishes meanwhile is left out."""
-        found = [
-            StoredRecord(record, info.key, info.modified)
-            for page in self.store.pages(bucket, prefix_for(key))
-            for info in page.objects
-            if _is_of(record := self._read(bucket, info.key), bucket, key)
-        ]
-        return _oldest_first(found)
+        found = self.below(bucket, prefix_for(key))
+        return _oldest_first([stored for stored in found if _is_of(stored.record, bucket, key)])
+
+    def below(self, bucket: str, prefix: str) -> Iterator[StoredRecord]:
+        """Yield what lies below a prefix and is a record or an intent."""
+        for page in self.store.pages(bucket, prefix):
+            for info in page.objects:
+                record = self._read(bucket, info.key)
+                if record is not None:
+                    yield StoredRecord(record, info.key, info.modified)
 
     def _read(self, bucket: str, name: str) -> Record | None:
         try:

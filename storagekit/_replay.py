@@ -23,9 +23,9 @@ from storagekit._meter import Meter
 from storagekit._ordered import Loaded, Reading
 from storagekit._plan import effective_workers
 from storagekit._resume import is_opaque, same_bytes
-from storagekit._send import KEPT, PartSender
+from storagekit._send import PartSender, sent_with
 from storagekit.errors import ServiceError, TransferCancelled
-from storagekit.types import Part, PartReceipt, Progress
+from storagekit.types import Part, Progress
 
 
 class SourceBroke(Exception):
@@ -86,9 +86,7 @@ class _Replay:
             raise self._broken
 
     def sent(self) -> Sent:
-        kept = [PartReceipt(part.number, part.size, part.etag, KEPT) for part in self._kept.values()]
-        receipts = sorted([*kept, *self._sender.receipts], key=lambda receipt: receipt.number)
-        return Sent({**self._kept, **self._crew.results}, receipts)
+        return sent_with(self._kept, self._crew.results, self._sender)
 
     def _read(self, reading: Reading) -> None:
         """Feed the workers. An error of the source waits until they are done: what they send need not be sent again."""
@@ -124,7 +122,8 @@ class _Replay:
             return True
         hasher = new_hasher(self._job.store.limits.checksum)
         hasher.update(part.view)
-        return same_bytes(listed, _md5(part.view), hasher.checksum())
+        seen = hasher.checksum()
+        return same_bytes(listed, seen.value if seen.algorithm == "md5" else _md5(part.view), seen)
 
     def _send(self, part: Loaded) -> Part:
         try:

@@ -72,8 +72,8 @@ def run(job: Job, discarding: Records) -> UploadResult:
         done, receipt = put_source(job)
         return _result(job, None, done, (receipt,))
     found = begin(job)
-    if not job.overwrite and not isinstance(found, Published):
-        require_absent(job, look(job))
+    if not isinstance(found, Published):
+        require_absent(job)
     lost = 0
     breaks: list[int] = []
     broken: _Broke | None = None

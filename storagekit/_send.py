@@ -38,9 +38,13 @@ def send_parts(job: Job, session: Session) -> Sent:
     sender = PartSender(job, session, Meter(start, job.listener), stop)
     crew = Crew(missing, sender.send, stop)
     crew.run(workers)
-    kept = [PartReceipt(part.number, part.size, part.etag, KEPT) for part in session.kept.values()]
-    receipts = sorted([*kept, *sender.receipts], key=lambda receipt: receipt.number)
-    return Sent({**session.kept, **crew.results}, receipts)
+    return sent_with(session.kept, crew.results, sender)
+
+
+def sent_with(kept: dict[int, Part], sent: dict[int, Part], sender: PartSender) -> Sent:
+    """Return all parts of an upload: those that were kept, and those that ``sender`` has sent."""
+    known = [PartReceipt(part.number, part.size, part.etag, KEPT) for part in kept.values()]
+    return Sent({**kept, **sent}, sorted([*known, *sender.receipts], key=lambda receipt: receipt.number))
 
 
 class PartSender:
@@ -66,7 +70,7 @@ class PartSender:
         streamed = span.length > self._window.budget
         with self._window.slot(min(span.length, BLOCK) if streamed else span.length, self._stop) as buffer:
             part, seen = (self._stream if streamed else self._buffered)(span, buffer)
-        return self._acknowledged(part, _proof(seen))
+        return self._acknowledged(part, proof_of(seen))
 
     def send_view(self, number: int, view: memoryview) -> Part:
         """Send a part that is in memory."""
@@ -74,7 +78,7 @@ class PartSender:
         hasher.update(view)
         seen = hasher.checksum()
         part = self._put(number, MemoryBody(view, seen, self._meter, self._stop))
-        return self._acknowledged(part, _proof(seen))
+        return self._acknowledged(part, proof_of(seen))
 
     def _acknowledged(self, part: Part, proof: str) -> Part:
         self._log.sent(part.size)
@@ -133,7 +137,8 @@ def raise_if_changed(source: OpenObject, error: StorageError) -> None:
         ) from error
 
 
-def _proof(seen: Checksum) -> str:
+def proof_of(seen: Checksum) -> str:
+    """Return what a receipt says of a part or object that was sent with this checksum."""
     return f"{seen.algorithm}:{seen.value}"
 
 

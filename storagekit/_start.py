@@ -15,7 +15,7 @@ from storagekit._job import Job, Published, Session
 from storagekit._plan import reach
 from storagekit._record import Record, StoredRecord
 from storagekit._resume import Candidate, choose, is_made_by, kept_parts, overtaken, proof, split
-from storagekit.errors import PermissionDeniedError, ServiceError, StorageError, UploadGoneError
+from storagekit.errors import PermissionDeniedError, ServiceError, StorageError, TransferCancelled, UploadGoneError
 from storagekit.types import ObjectInfo, Upload
 
 
@@ -85,10 +85,9 @@ def _ask_to_create(job: Job, record: Record, intent: StoredRecord | None) -> tup
 
     try:
         upload = job.store.call("create_upload", create_upload, job.bucket, job.key)
-    except ServiceError:
-        raise
-    except StorageError:
-        forget(job, intent)
+    except StorageError as error:
+        if tries == 1 and not isinstance(error, (ServiceError, TransferCancelled)):
+            forget(job, intent)
         raise
     return upload.id, tries
 

@@ -24,6 +24,7 @@ from storagekit.types import (
     Progress,
     PutResult,
     Upload,
+    UploadPage,
     WriteOptions,
 )
 
@@ -133,13 +134,21 @@ class Store:
     def uploads(self, bucket: str, key: str) -> list[PendingUpload]:
         """Return the unfinished uploads of exactly this key. Pages end where longer keys begin."""
         found: list[PendingUpload] = []
+        for page in self.upload_pages(bucket, key):
+            found += [upload for upload in page.uploads if upload.key == key]
+            if any(upload.key > key for upload in page.uploads):
+                break
+        return found
+
+    def upload_pages(self, bucket: str, prefix: str) -> Iterator[UploadPage]:
+        """Yield the pages of a listing of unfinished uploads."""
         token: str | None = None
         while True:
-            page = self.call("list_uploads", partial(self.driver.list_uploads, bucket, key, token), bucket, key)
-            found += [upload for upload in page.uploads if upload.key == key]
+            page = self.call("list_uploads", partial(self.driver.list_uploads, bucket, prefix, token), bucket)
+            yield page
             token = page.token
-            if token is None or any(upload.key > key for upload in page.uploads):
-                return found
+            if token is None:
+                return
 
     def abort(self, upload: Upload) -> None:
         """Drop the upload and its parts."""

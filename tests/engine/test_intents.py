@@ -125,6 +125,18 @@ def test_where_create_was_refused_no_intent_stays(service: Service) -> None:
     assert service.left_over() == []
 
 
+def test_where_a_second_try_was_refused_the_first_may_have_landed(service: Service) -> None:
+    service.fails(before=on("create_upload", Code.ACCESS_DENIED, nth=2), after=on("create_upload", Code.NETWORK, nth=1))
+    with pytest.raises(PermissionDeniedError):
+        service.upload(DATA)
+    service.heals()
+    assert 2 == len(service.left_over())
+
+    service.upload(DATA)
+
+    assert service.left_over() == []
+
+
 def test_where_the_answer_to_create_was_lost_the_next_run_finds_the_upload(service: Service) -> None:
     service.fails(after=on("create_upload", Code.NETWORK))
     with pytest.raises(ServiceError):
