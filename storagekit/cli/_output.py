@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from storagekit.cli._units import show_size
-from storagekit.errors import StorageError
+from storagekit.errors import ConfigurationError, StorageError, TransferCancelled
 from storagekit.types import Progress
 
 if TYPE_CHECKING:
@@ -59,6 +59,26 @@ class Output:
             self.event("result", **facts)
         elif not self.quiet:
             print(line, file=self._events)
+
+    def row(self, kind: str, facts: Mapping[str, Any], line: str) -> None:
+        """Say one line of a listing, also when ``quiet``: an event of ``kind``, or ``line`` for people."""
+        if self.as_json:
+            self.event(kind, **facts)
+        else:
+            print(line, file=self._events)
+
+    def ask(self, question: str, *, yes: bool) -> None:
+        """Ask before something is lost, and return where the answer is yes; ``yes`` is the answer given beforehand.
+
+        Raises ConfigurationError where nobody is there to answer, and TransferCancelled for any other answer.
+        """
+        if yes:
+            return
+        if self.as_json or sys.stdin is None or not sys.stdin.isatty():
+            raise ConfigurationError(f"{question} Nobody is there to answer", hint="Add --yes")
+        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise TransferCancelled("nothing was deleted")
 
     def error(self, error: BaseException, code: int) -> None:
         """Say what went wrong and what to do next."""

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from storagekit._http_rules import public_url
 from storagekit.errors import ConfigurationError
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
@@ -70,6 +69,8 @@ def parse(text: str) -> Location:
     if not separator or not _SCHEME.fullmatch(scheme):
         return LocalPath(text)
     if scheme.lower() in ("http", "https"):
+        from storagekit._http_rules import public_url
+
         public_url(text)  # raises for what is no URL
         return WebURL(text)
     if scheme.lower() == "file":

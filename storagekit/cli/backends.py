@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from storagekit.cli import _options
-from storagekit.cli._exit import command
+from storagekit.cli._command import command
 from storagekit.cli._output import Output
-from storagekit.plugins import Listed, Registry
+
+if TYPE_CHECKING:
+    from storagekit.plugins import Listed
 
 
 @command
@@ -18,6 +21,8 @@ def run(as_json: _options.Json = False) -> None:
     Example:
       storagekit backends
     """
+    from storagekit.plugins import Registry
+
     output = Output(as_json)
     for listed in Registry.create().listed():
         if as_json:

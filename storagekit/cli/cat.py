@@ -7,17 +7,16 @@ from typing import Annotated
 import typer
 
 from storagekit.cli import _options
-from storagekit.cli._exit import command
+from storagekit.cli._command import command
+from storagekit.cli._connection import Connection
 from storagekit.cli._uri import parse_remote
 from storagekit.cli.cp import write_to_stdout
 
 
 @command
 def run(
+    connection: Connection,
     uri: Annotated[str, typer.Argument(metavar="URI", help="backend://bucket/key")],
-    endpoint_url: _options.Endpoint = None,
-    region: _options.Region = None,
-    log_level: _options.LogLevel = "warning",
 ) -> None:
     """Write an object's bytes to standard output.
 
@@ -26,5 +25,5 @@ def run(
       storagekit cat minio://datasets/README.md
     """
     remote = _options.need_key(parse_remote(uri))
-    with _options.open_client(remote, endpoint_url, region, log_level) as client:
+    with connection.client(remote) as client:
         write_to_stdout(client, remote.key)

@@ -7,18 +7,21 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
 from storagekit.cli import _options
-from storagekit.cli._exit import command
+from storagekit.cli._command import command
+from storagekit.cli._connection import Connection
 from storagekit.cli._output import Meter, Output
 from storagekit.cli._units import parse_size, show_size
 from storagekit.cli._uri import LocalPath, Location, Remote, StandardStream, WebURL, parse
-from storagekit.client import StorageClient
 from storagekit.errors import ConfigurationError
 from storagekit.types import UploadResult
+
+if TYPE_CHECKING:
+    from storagekit.client import StorageClient
 
 _HELP = """Copy SRC to DST: a path, an http(s) URL, backend://bucket/key, or - for standard input or output.
 
@@ -36,6 +39,7 @@ Examples:
 
 
 def cp(
+    connection: Connection,
     src: Annotated[str, typer.Argument(metavar="SRC")],
     dst: Annotated[str, typer.Argument(metavar="DST")],
     part_size: Annotated[str | None, typer.Option(help="Bytes per part of a new upload, such as 16MiB.")] = None,
@@ -52,21 +56,15 @@ def cp(
     ] = None,
     as_json: _options.Json = False,
     quiet: _options.Quiet = False,
-    endpoint_url: _options.Endpoint = None,
-    region: _options.Region = None,
-    log_level: _options.LogLevel = "warning",
 ) -> None:
     source, target = parse_pair(src, dst)
     output = Output(as_json, quiet, data_on_stdout=isinstance(target, StandardStream))
     remote = target if isinstance(target, Remote) else source
     assert isinstance(remote, Remote)  # noqa: S101  # parse_pair saw to it
-    _options.set_log_level(log_level)
     with ExitStack() as stack:
         client = stack.enter_context(
-            _options.client_of(
+            connection.client(
                 remote,
-                endpoint_url,
-                region,
                 part_size=parse_size(part_size) if part_size else None,
                 workers=workers,
                 memory=parse_size(memory),
@@ -80,9 +78,9 @@ def cp(
             return
         upload = _Upload(client, target, output, promise, restart)
         if isinstance(source, Remote):
-            require_one_meaning(source, target, endpoint_url, region)
+            require_one_meaning(source, target, connection)
             same = source.backend == target.backend
-            origin = client if same else stack.enter_context(_options.client_of(source, None, None))
+            origin = client if same else stack.enter_context(Connection().client(source))
             upload.of_object(origin, _options.need_key(source))
         else:
             upload.of(source)
@@ -114,9 +112,9 @@ def parse_pair(src: str, dst: str) -> tuple[Location, Location]:
     return source, target
 
 
-def require_one_meaning(source: Remote, target: Remote, endpoint: str | None, region: str | None) -> None:
+def require_one_meaning(source: Remote, target: Remote, connection: Connection) -> None:
     """Raise ConfigurationError where an option could be meant for either of two backends."""
-    if source.backend != target.backend and (endpoint or region):
+    if source.backend != target.backend and (connection.endpoint_url or connection.region):
         raise ConfigurationError(
             f"--endpoint-url and --region could be meant for {source.backend} or for {target.backend}",
             hint="Set the environment variables of each backend instead",

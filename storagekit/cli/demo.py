@@ -16,14 +16,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from storagekit.cli._exit import command
+from storagekit.cli._command import command
 from storagekit.cli._units import parse_size, show_size
 from storagekit.errors import ConfigurationError, IntegrityError, ServiceError
-from storagekit.testing.http_source import SourceServer
+
+if TYPE_CHECKING:
+    from storagekit.testing.http_source import SourceServer
 
 _PART = 4 * 1024**2
 _WORKERS = 4
@@ -67,6 +69,8 @@ class _Demo:
         self._line = 0
 
     def run(self) -> None:
+        from storagekit.testing.http_source import SourceServer
+
         file = self._root / "source.tar"
         digest = _make_file(file, self._total)
         bucket = self._root / "bucket-root" / "datasets"

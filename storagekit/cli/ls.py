@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from storagekit.cli import _options
-from storagekit.cli._exit import command
+from storagekit.cli._command import command
+from storagekit.cli._connection import Connection
 from storagekit.cli._output import Output
 from storagekit.cli._uri import Remote, parse_remote
-from storagekit.client import StorageClient
 from storagekit.types import ObjectInfo
+
+if TYPE_CHECKING:
+    from storagekit.client import StorageClient
 
 
 @command
 def run(
+    connection: Connection,
     uri: Annotated[str, typer.Argument(metavar="URI", help="backend://, backend://bucket or backend://bucket/prefix")],
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Go into what lies below slashes.")] = False,
     as_json: _options.Json = False,
-    endpoint_url: _options.Endpoint = None,
-    region: _options.Region = None,
-    log_level: _options.LogLevel = "warning",
 ) -> None:
     """List objects: size in bytes, time (UTC), key. Prefixes end in a slash; -r lists everything below them.
 
@@ -32,12 +33,12 @@ def run(
     """
     remote = parse_remote(uri)
     output = Output(as_json)
-    with _options.open_client(remote, endpoint_url, region, log_level) as client:
+    with connection.client(remote) as client:
         if remote.bucket:
             _objects(client, remote, "" if recursive else "/", output)
         else:
             for name in client.list_buckets():
-                _say(output, "bucket", {"bucket": name}, f"{remote.backend}://{name}/")
+                output.row("bucket", {"bucket": name}, f"{remote.backend}://{name}/")
 
 
 def _objects(client: StorageClient, remote: Remote, delimiter: str, output: Output) -> None:
@@ -49,19 +50,12 @@ def _objects(client: StorageClient, remote: Remote, delimiter: str, output: Outp
 
 def _row(output: Output, name: str, info: ObjectInfo | None) -> None:
     if info is None:
-        _say(output, "prefix", {"prefix": name}, f"{'':>15}  {'':19}  {printable(name)}")
+        output.row("prefix", {"prefix": name}, f"{'':>15}  {'':19}  {printable(name)}")
         return
     when = f"{info.modified:%Y-%m-%d %H:%M:%S}" if info.modified else ""
-    _say(output, "object", asdict(info), f"{info.size:>15}  {when:19}  {printable(name)}")
+    output.row("object", asdict(info), f"{info.size:>15}  {when:19}  {printable(name)}")
 
 
 def printable(name: str) -> str:
     """Return a key as one line that no terminal takes for a command: control characters are escaped."""
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in name)
-
-
-def _say(output: Output, kind: str, facts: dict[str, object], line: str) -> None:
-    if output.as_json:
-        output.event(kind, **facts)
-    else:
-        print(line)

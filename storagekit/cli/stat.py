@@ -7,18 +7,17 @@ from typing import Annotated
 import typer
 
 from storagekit.cli import _options
-from storagekit.cli._exit import command
+from storagekit.cli._command import command
+from storagekit.cli._connection import Connection
 from storagekit.cli._output import Output
 from storagekit.cli._uri import parse_remote
 
 
 @command
 def run(
+    connection: Connection,
     uri: Annotated[str, typer.Argument(metavar="URI", help="backend://bucket/key")],
     as_json: _options.Json = False,
-    endpoint_url: _options.Endpoint = None,
-    region: _options.Region = None,
-    log_level: _options.LogLevel = "warning",
 ) -> None:
     """Show an object's size, etag, time, content type and metadata.
 
@@ -27,7 +26,7 @@ def run(
       storagekit stat minio://datasets/raw/shard.tar
     """
     remote = _options.need_key(parse_remote(uri))
-    with _options.open_client(remote, endpoint_url, region, log_level) as client:
+    with connection.client(remote) as client:
         info = client.head_object(remote.key)
     rows = [(name, value) for name, value in dict(info).items() if name != "metadata" and value is not None]
     rows += [(f"metadata {name}", value) for name, value in info.metadata.items()]
