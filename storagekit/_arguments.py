@@ -1,12 +1,13 @@
-"""What the arguments of the client's methods must be: one rule per name, looked at before anything else happens.
+"""What the arguments of client and uploader must be: one rule per name, looked at before anything else happens.
 
-Without it a number given as a bucket comes up as a TypeError of some SDK. What the engine takes (metadata, sizes,
-digests, listeners of uploads) it checks itself; keys have rules of their own (``_names.py``).
+Without it a number given as a bucket comes up as a TypeError of some SDK. Keys and metadata have rules of their own
+(``_names.py``, ``_metadata.py``).
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +16,8 @@ from storagekit._clock import Cancel
 from storagekit._context import UploadContext
 from storagekit._retry import RetryPolicy
 from storagekit.errors import ConfigurationError
+
+_SHA256 = re.compile("[0-9a-fA-F]{64}")
 
 Rule = tuple[Callable[[Any], bool], str]
 """Whether a value will do, and what to give instead."""
@@ -43,6 +46,10 @@ def _count(least: int) -> Callable[[Any], bool]:
     return lambda value: hasattr(value, "__index__") and not isinstance(value, bool) and value >= least
 
 
+def _is_plain(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _or_none(rule: Rule) -> Rule:
     holds, wanted = rule
     return lambda value: value is None or holds(value), f"{wanted}, or None"
@@ -53,6 +60,13 @@ _PATH: Rule = (_of(str, os.PathLike), "a path, or the text of one")
 _SOME: Rule = (_count(1), "a whole number, at least 1")
 _BYTES: Rule = (_count(0), "a whole number of bytes, not a negative one")
 _FUNCTION: Rule = (callable, "a function")
+_LENGTH: Rule = (lambda value: _is_plain(value) and value >= 0, "a number of bytes, as an int")  # goes into a record
+_PART: Rule = (lambda value: _is_plain(value) and value >= 1, "a number of bytes, as an int of at least 1")
+_DIGEST: Rule = (lambda value: isinstance(value, str) and _SHA256.fullmatch(value) is not None, "64 hex digits")
+_LINE: Rule = (
+    lambda value: isinstance(value, str) and value.isprintable() and value.isascii(),
+    "a line of ASCII",
+)
 
 _RULES: Mapping[str, Rule] = MappingProxyType(
     {
@@ -70,13 +84,21 @@ _RULES: Mapping[str, Rule] = MappingProxyType(
         "max_keys": _SOME,
         "start": _BYTES,
         "length": _or_none(_BYTES),
-        "chunk_size": _or_none(_SOME),
-        "part_size": _or_none(_SOME),
+        "chunk_size": _or_none(_PART),
+        "part_size": _or_none(_PART),
+        "size": _or_none(_LENGTH),
+        "total_size": _or_none(_LENGTH),
+        "sha256": _or_none(_DIGEST),
+        "content_type": _or_none(_LINE),
+        "source_id": _or_none(_TEXT),
         "workers": _SOME,
+        "max_speed": _or_none(_SOME),
         "memory": _BYTES,
         "retry": _or_none((_of(RetryPolicy), "a RetryPolicy")),
         "on_progress": _or_none(_FUNCTION),
+        "on_note": _or_none(_FUNCTION),
         "cancel": _or_none((_of(Cancel), "a storagekit.client.Cancel")),
         "ctx": (_of(UploadContext), "what init_upload returned"),
+        "context": (_of(UploadContext), "what init_upload returned"),
     }
 )

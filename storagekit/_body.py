@@ -12,11 +12,12 @@ from storagekit._hash import NO_CHECKSUM, Hasher, new_hasher
 from storagekit._meter import Meter
 from storagekit._plan import Span
 from storagekit._source import OpenSource, RangeReader
+from storagekit._throttle import LARGEST_BLOCK
 from storagekit.errors import SourceTruncatedError
 from storagekit.types import Checksum
 
-BLOCK = 1024**2
-"""Bytes per ``read``: below 1 MiB four sending threads spend their time handing the interpreter lock around."""
+BLOCK = LARGEST_BLOCK
+"""The most bytes per ``read``."""
 
 
 class MemoryBody:
@@ -36,12 +37,12 @@ class MemoryBody:
         return len(self._data)
 
     def read(self, n: int = -1) -> memoryview:
-        """Return the next slice, at most ``n`` and 1 MiB."""
+        """Return the next slice, at most ``n`` and 1 MiB, or less where the speed is limited."""
         try:
             self._cancel.check()
-            block = self._data[self._offset : self._offset + _at_most(n)]
+            block = self._data[self._offset : self._offset + _at_most(n, self._meter.block)]
+            self._meter.let_pass(len(block), self._cancel)
             self._offset += len(block)
-            self._meter.add(len(block))
         except Exception as error:
             self.failed = error
             raise
@@ -101,7 +102,7 @@ class StreamBody:
         """Return the next bytes; they are overwritten by the next ``read``."""
         try:
             self._cancel.check()
-            return self._read(_at_most(n))
+            return self._read(_at_most(n, self._meter.block))
         except Exception as error:
             self.failed = error
             raise
@@ -117,10 +118,10 @@ class StreamBody:
             raise truncated(self._source.identity.shown, self._span.offset + self._offset, self._source.size or 0)
         block = self._buffer[:count]
         self._hasher.update(block)
+        self._meter.let_pass(count, self._cancel)
         self._offset += count
         if self._offset == self.size:
             self._source.check()  # before the last byte goes out, with which the server has a part
-        self._meter.add(count)
         return block
 
     def rewind(self) -> None:
@@ -140,9 +141,9 @@ class StreamBody:
             self._reader = None
 
 
-def _at_most(n: int) -> int:
+def _at_most(n: int, block: int) -> int:
     """Bytes that ``read(n)`` may return: a negative ``n`` asks for what is convenient."""
-    return BLOCK if n < 0 else min(n, BLOCK)
+    return block if n < 0 else min(n, block)
 
 
 def truncated(shown: str, offset: int, size: int) -> SourceTruncatedError:

@@ -88,6 +88,7 @@ class ObjectMethods(ClientBase):
         chunk_size: int | None = None,
         overwrite: bool = True,
         resume: bool = True,
+        verify: bool = False,
         on_progress: OnProgress | None = None,
         cancel: Cancel | None = None,
     ) -> DownloadResult:
@@ -100,6 +101,7 @@ class ObjectMethods(ClientBase):
             chunk_size: bytes per request, by default 16 MiB.
             overwrite: False raises ConflictError where the file exists, before any byte moves.
             resume: go on with what a killed download of this version left.
+            verify: read the file back, fetch the object a second time, and compare, before the file gets its name.
             on_progress: called from worker threads, one call at a time.
             cancel: set it from another thread to stop.
 
@@ -117,6 +119,7 @@ class ObjectMethods(ClientBase):
                 chunk_size=chunk_size,
                 overwrite=overwrite,
                 resume=resume,
+                verify=verify,
             )
 
     def delete_object(self, key: str, *, bucket: str | None = None) -> None:

@@ -42,6 +42,7 @@ class UploadMethods(ClientBase):
         overwrite: False raises ConflictError where there is an object at the key, before any byte moves, and again
             before the new object is published.
         restart: discard unfinished uploads of this key first.
+        verify: read the object back at the end and compare it with the source; ``result.verified`` says that all was.
         on_progress: called from worker threads, one call at a time.
         on_note: called with each sentence that also ends up in ``UploadResult.notes``.
         cancel: set it from another thread to stop.
@@ -64,6 +65,7 @@ class UploadMethods(ClientBase):
         source_id: str | None = None,
         overwrite: bool = True,
         restart: bool = False,
+        verify: bool = False,
         on_progress: OnProgress | None = None,
         on_note: OnNote | None = None,
         cancel: Cancel | None = None,
@@ -84,6 +86,7 @@ class UploadMethods(ClientBase):
                 source_id=source_id,
                 overwrite=overwrite,
                 restart=restart,
+                verify=verify,
                 on_progress=on_progress,
                 on_note=on_note,
                 cancel=cancel,
@@ -126,6 +129,7 @@ class UploadMethods(ClientBase):
         sha256: str | None = None,
         overwrite: bool = True,
         restart: bool = False,
+        verify: bool = False,
         on_progress: OnProgress | None = None,
         on_note: OnNote | None = None,
         cancel: Cancel | None = None,
@@ -142,6 +146,7 @@ class UploadMethods(ClientBase):
             sha256=sha256,
             overwrite=overwrite,
             restart=restart,
+            verify=verify,
             on_progress=on_progress,
             on_note=on_note,
             cancel=cancel,
@@ -162,6 +167,7 @@ class UploadMethods(ClientBase):
         source_id: str | None = None,
         overwrite: bool = True,
         restart: bool = False,
+        verify: bool = False,
         on_progress: OnProgress | None = None,
         on_note: OnNote | None = None,
         cancel: Cancel | None = None,
@@ -185,6 +191,7 @@ class UploadMethods(ClientBase):
             source_id=source_id,
             overwrite=overwrite,
             restart=restart,
+            verify=verify,
             on_progress=on_progress,
             on_note=on_note,
             cancel=cancel,
@@ -204,6 +211,7 @@ class UploadMethods(ClientBase):
         source_id: str | None = None,
         overwrite: bool = True,
         restart: bool = False,
+        verify: bool = False,
         on_progress: OnProgress | None = None,
         on_note: OnNote | None = None,
         cancel: Cancel | None = None,
@@ -225,6 +233,7 @@ class UploadMethods(ClientBase):
             source_id=source_id,
             overwrite=overwrite,
             restart=restart,
+            verify=verify,
             on_progress=on_progress,
             on_note=on_note,
             cancel=cancel,
@@ -245,6 +254,7 @@ class UploadMethods(ClientBase):
         sha256: str | None = None,
         overwrite: bool = True,
         restart: bool = False,
+        verify: bool = False,
         on_progress: OnProgress | None = None,
         on_note: OnNote | None = None,
         cancel: Cancel | None = None,
@@ -275,6 +285,7 @@ class UploadMethods(ClientBase):
             sha256=sha256,
             overwrite=overwrite,
             restart=restart,
+            verify=verify,
             on_progress=on_progress,
             on_note=on_note,
             cancel=cancel,

@@ -71,7 +71,7 @@ def put_part(job: Job, part: Loaded) -> Ended:
 
 def _in_a_worker(job: Job, span: Span, put: Callable[[Meter, Cancel], Ended]) -> Ended:
     stop = Cancel(job.cancel)
-    meter = Meter(Progress(0, span.length, 0, 1, job.part_size), job.listener)
+    meter = job.store.meter(Progress(0, span.length, 0, 1, job.part_size), job.listener)
     crew = Crew([span], lambda _: put(meter, stop), stop)
     crew.run(1)
     return crew.results[1]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from storagekit._clock import Cancel
 from storagekit._meter import Meter
-from storagekit._plan import MIB, Span
+from storagekit._plan import Span
 from storagekit._store import Store
 from storagekit.driver import Code, DriverError, Failure, Reader
 from storagekit.errors import ConflictError, IntegrityError, SourceChangedError
@@ -22,7 +22,7 @@ class Ranges:
         self._store = store
         self._bucket = bucket
         self._info = info
-        self._meter = meter or Meter(Progress(0, info.size))
+        self._meter = meter or store.meter(Progress(0, info.size))
 
     def read(self, span: Span, buffer: memoryview, stop: Cancel) -> None:
         """Fill ``buffer`` with one range, read again from its start after a failure.
@@ -44,11 +44,11 @@ class Ranges:
                 self._check(reader)
                 while done < span.length:
                     stop.check()
-                    count = reader.readinto(buffer[done : min(done + MIB, span.length)])
+                    count = reader.readinto(buffer[done : min(done + self._meter.block, span.length)])
                     if not count:
                         raise DriverError(Failure(Code.NETWORK, "the object's bytes ended early"))
+                    self._meter.let_pass(count, stop)
                     done += count
-                    self._meter.add(count)
         except BaseException:
             self._meter.add(-done)
             raise

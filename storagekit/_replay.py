@@ -17,15 +17,14 @@ import hashlib
 from storagekit._clock import Cancel
 from storagekit._crew import Crew
 from storagekit._feed import Feed
-from storagekit._hash import new_hasher
+from storagekit._hash import NO_CHECKSUM, new_hasher
 from storagekit._job import Job, Sent, Session
-from storagekit._meter import Meter
 from storagekit._ordered import Loaded, Reading
 from storagekit._plan import effective_workers
 from storagekit._resume import is_opaque, same_bytes
-from storagekit._send import PartSender, sent_with
+from storagekit._send import KEPT, PartSender, proof_of, sent_with
 from storagekit.errors import ServiceError, TransferCancelled
-from storagekit.types import Part, Progress
+from storagekit.types import Checksum, Part, Progress
 
 
 class SourceBroke(Exception):
@@ -60,10 +59,11 @@ class _Replay:
         self._kept = {number: session.kept[number] for number in range(1, trusted + 1)}
         there = sum(part.size for part in self._kept.values())
         start = Progress(there, job.request.size, there, self._workers, session.plan.part_size)
-        self._meter = Meter(start, job.listener)
+        self._meter = job.store.meter(start, job.listener)
         self._sender = PartSender(job, session, self._meter, self._stop)
         self._feed: Feed[Loaded] = Feed(self._stop)
         self._crew: Crew[Loaded, Part] = Crew(self._feed, self._send, self._stop)
+        self._proofs: dict[int, str] = {}
         self._first = trusted + 1
         self._opaque: bool | None = None
         self._broken: Exception | None = None
@@ -86,7 +86,7 @@ class _Replay:
             raise self._broken
 
     def sent(self) -> Sent:
-        return sent_with(self._kept, self._crew.results, self._sender)
+        return sent_with(self._kept, self._crew.results, self._sender, self._proofs)
 
     def _read(self, reading: Reading) -> None:
         """Feed the workers. An error of the source waits until they are done: what they send need not be sent again."""
@@ -105,25 +105,28 @@ class _Replay:
     def _take(self, part: Loaded) -> None:
         listed = self._session.kept.get(part.number)
         try:
-            if listed is None or not self._is_there(part, listed):
+            proof = None if listed is None else self._proof(part, listed)
+            if listed is None or proof is None:
                 self._feed.put(part)
                 return
         except BaseException:
             part.slot.release()
             raise
         part.slot.release()
-        self._kept[part.number] = listed
+        self._kept[part.number], self._proofs[part.number] = listed, proof
         self._meter.keep(part.length)
 
-    def _is_there(self, part: Loaded, listed: Part) -> bool:
+    def _proof(self, part: Loaded, listed: Part) -> str | None:
+        """Return how it is known that the service has this part already; None where it has not."""
         if listed.size != part.length:
-            return False
+            return None
         if self._opaque and self._session.record.strong and self._job.sha256 is None:
-            return True
+            return KEPT
         hasher = new_hasher(self._job.store.limits.checksum)
         hasher.update(part.view)
         seen = hasher.checksum()
-        return same_bytes(listed, seen.value if seen.algorithm == "md5" else _md5(part.view), seen)
+        md5 = seen if seen.algorithm == "md5" else Checksum("md5", _md5(part.view))
+        return proof_of(md5 if seen == NO_CHECKSUM else seen) if same_bytes(listed, md5.value, seen) else None
 
     def _send(self, part: Loaded) -> Part:
         try:

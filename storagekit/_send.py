@@ -7,6 +7,9 @@ of the same service is not read at all: the service copies the range. A source t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from storagekit._body import BLOCK, MemoryBody, StreamBody, fill
 from storagekit._clock import Cancel
 from storagekit._crew import Crew
@@ -21,7 +24,9 @@ from storagekit.errors import ConflictError, ObjectNotFoundError, SourceChangedE
 from storagekit.types import Checksum, Part, PartReceipt, Progress
 
 KEPT = "server"
-"""Proof of a part that an earlier run had sent, or that the service copied itself."""
+"""Proof of a part that was not read in this run: an earlier one had sent it, or the service copied it."""
+
+_UNSEEN: Mapping[int, str] = MappingProxyType({})
 
 
 def send_parts(job: Job, session: Session) -> Sent:
@@ -35,15 +40,20 @@ def send_parts(job: Job, session: Session) -> Sent:
     workers = min(allowed, max(1, len(missing)))
     start = Progress(session.kept_bytes, plan.size, session.kept_bytes, workers, plan.part_size)
     stop = Cancel(job.cancel)
-    sender = PartSender(job, session, Meter(start, job.listener), stop)
+    sender = PartSender(job, session, job.store.meter(start, job.listener), stop)
     crew = Crew(missing, sender.send, stop)
     crew.run(workers)
     return sent_with(session.kept, crew.results, sender)
 
 
-def sent_with(kept: dict[int, Part], sent: dict[int, Part], sender: PartSender) -> Sent:
-    """Return all parts of an upload: those that were kept, and those that ``sender`` has sent."""
-    known = [PartReceipt(part.number, part.size, part.etag, KEPT) for part in kept.values()]
+def sent_with(
+    kept: dict[int, Part], sent: dict[int, Part], sender: PartSender, proofs: Mapping[int, str] = _UNSEEN
+) -> Sent:
+    """Return all parts of an upload: those that were kept, and those that ``sender`` has sent.
+
+    ``proofs`` are of kept parts that this run compared with the source.
+    """
+    known = [PartReceipt(one.number, one.size, one.etag, proofs.get(one.number, KEPT)) for one in kept.values()]
     return Sent({**kept, **sent}, sorted([*known, *sender.receipts], key=lambda receipt: receipt.number))
 
 

@@ -13,6 +13,7 @@ from storagekit._guard import Guard, Rewindable
 from storagekit._hash import new_hasher
 from storagekit._meter import Meter
 from storagekit._retry import RetryPolicy
+from storagekit._throttle import Throttle
 from storagekit.driver import Body, Code, Driver, DriverError, Failure, Limits
 from storagekit.errors import ObjectNotFoundError
 from storagekit.types import (
@@ -41,15 +42,23 @@ class Store:
 
     driver: Driver
     guard: Guard
+    throttle: Throttle | None = None
 
     @classmethod
-    def of(cls, driver: Driver, backend: str, policy: RetryPolicy, clock: Clock) -> Store:
-        """Return the store of ``driver``; ``backend`` is the name shown in errors."""
-        return cls(driver, Guard(backend, driver.classify, policy, clock))
+    def of(
+        cls, driver: Driver, backend: str, policy: RetryPolicy, clock: Clock, max_speed: int | None = None
+    ) -> Store:
+        """Return the store of ``driver``; ``backend`` is the name shown in errors, ``max_speed`` bytes per second."""
+        throttle = Throttle(max_speed, clock) if max_speed else None
+        return cls(driver, Guard(backend, driver.classify, policy, clock), throttle)
 
     def with_cancel(self, cancel: Cancel) -> Store:
         """Return the same store, whose retries and waits end when ``cancel`` is set."""
         return replace(self, guard=replace(self.guard, cancel=cancel))
+
+    def meter(self, start: Progress, listener: Callable[[Progress], None] | None = None) -> Meter:
+        """Return what counts the bytes of one transfer, and holds them back where the speed is limited."""
+        return Meter(start, listener, self.throttle)
 
     @property
     def limits(self) -> Limits:

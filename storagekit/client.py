@@ -24,7 +24,6 @@ from storagekit._client_unfinished import UnfinishedMethods
 from storagekit._client_uploads import UploadMethods
 from storagekit._clock import Cancel, Clock
 from storagekit._retry import RetryPolicy
-from storagekit._store import Store
 from storagekit.config import Given, choose_backend, resolve, texts
 from storagekit.downloader import Downloader
 from storagekit.driver import Driver
@@ -46,6 +45,7 @@ class StorageClient(UploadMethods, ObjectMethods, ListingMethods, BucketMethods,
         workers: parts under way at once.
         memory: budget in bytes for all parts under way.
         checkpoint: where upload records are kept: ``auto``, ``bucket``, ``local``, ``off``.
+        max_speed: bytes per second that all transfers together send and receive at most; None for no limit.
         retry: how often and how long to try one request.
         clock: time, sleep and chance; replaced in tests.
         environment: variables to read settings from; None for the process's own.
@@ -68,13 +68,14 @@ class StorageClient(UploadMethods, ObjectMethods, ListingMethods, BucketMethods,
         workers: int = DEFAULT_WORKERS,
         memory: int = DEFAULT_MEMORY,
         checkpoint: str = "auto",
+        max_speed: int | None = None,
         retry: RetryPolicy | None = None,
         clock: Clock | None = None,
         environment: Mapping[str, str] | None = None,
         driver: Driver | None = None,
         **settings: Given | None,
     ) -> None:
-        check(bucket=bucket, part_size=part_size, workers=workers, memory=memory, retry=retry)
+        check(bucket=bucket, part_size=part_size, workers=workers, memory=memory, max_speed=max_speed, retry=retry)
         env = os.environ if environment is None else environment
         self.backend = choose_backend(backend, endpoint, env) if driver is None else backend or "driver"
         self._scope = self.backend
@@ -85,7 +86,6 @@ class StorageClient(UploadMethods, ObjectMethods, ListingMethods, BucketMethods,
         self.bucket = bucket
         self._retry = retry or RetryPolicy()
         self._clock = clock or Clock()
-        self._store = Store.of(driver, self.backend, self._retry, self._clock)
         self.uploader = StreamingUploader(
             driver,
             backend=self.backend,
@@ -96,7 +96,9 @@ class StorageClient(UploadMethods, ObjectMethods, ListingMethods, BucketMethods,
             checkpoint=checkpoint,
             retry=self._retry,
             clock=self._clock,
+            max_speed=max_speed,
         )
+        self._store = self.uploader.store
         self._downloader = Downloader(self._store, workers, self.uploader.window)
 
     def __enter__(self) -> StorageClient:

@@ -49,6 +49,7 @@ class _Wish:
     range_size: int
     overwrite: bool
     resume: bool
+    verify: bool
 
 
 class Downloader:
@@ -71,6 +72,7 @@ class Downloader:
         chunk_size: int | None = None,
         overwrite: bool = True,  # noqa: FBT001, FBT002  # as the client's keyword
         resume: bool = True,  # noqa: FBT001, FBT002  # as the client's keyword
+        verify: bool = False,  # noqa: FBT001, FBT002  # as the client's keyword
     ) -> DownloadResult:
         """Write the object to ``path``, atomically; through a symbolic link to what it points at.
 
@@ -88,29 +90,34 @@ class Downloader:
                 links, so that a target that appears meanwhile is not replaced either.
             resume: whether to go on with what an earlier run left, and to leave something on failure. If not, what an
                 earlier run left for this target is removed.
+            verify: whether to read the file back, fetch the object a second time, and compare, before the file gets its
+                name.
 
         Raises:
             ConflictError: the target exists, with ``overwrite`` off; before any byte moves.
             SourceChangedError: the object was replaced meanwhile.
-            ConfigurationError: ``path`` is a directory, or ``chunk_size`` below 1.
+            IntegrityError: what ``verify`` read back differs; no file is left.
+            ConfigurationError: ``path`` is a directory, ``chunk_size`` below 1, or ``verify`` on for a device or pipe.
             OSError: the disk is full, or the file cannot be written.
         """
         path = Path(os.path.realpath(path))
-        self._check(path, chunk_size, overwrite=overwrite)
+        self._check(path, chunk_size, overwrite=overwrite, verify=verify)
         stop = Cancel(cancel)
         info = self._store.with_cancel(stop).head(bucket, key)
         size = min(chunk_size or self._range, self._window.budget)
-        wish = _Wish(bucket, info, path, on_progress, stop, size, overwrite, resume)
+        wish = _Wish(bucket, info, path, on_progress, stop, size, overwrite, resume, verify)
         kept = self._into_device(wish) if path.exists() and not path.is_file() else self._into_file(wish)
-        return DownloadResult(bucket, key, str(path), info.size, info.etag, kept > 0, kept, info.size - kept)
+        return DownloadResult(bucket, key, str(path), info.size, info.etag, kept > 0, kept, info.size - kept, verify)
 
-    def _check(self, path: Path, chunk_size: int | None, *, overwrite: bool) -> None:
+    def _check(self, path: Path, chunk_size: int | None, *, overwrite: bool, verify: bool) -> None:
         if path.is_dir():
             raise ConfigurationError(f"{path} is a directory", hint="Name a file")
         if chunk_size is not None and chunk_size < 1:
             raise ConfigurationError(f"chunk_size={chunk_size}: at least 1 byte is needed")
         if not overwrite and path.exists():
             raise exists_already(path)
+        if verify and path.exists() and not path.is_file():
+            raise ConfigurationError(f"{path} cannot be read back", hint="Name a file, or leave out verify (--verify)")
 
     def _into_device(self, wish: _Wish) -> int:
         with wish.path.open("wb", buffering=0) as device:
@@ -125,13 +132,15 @@ class Downloader:
         with self._draft(wish) as draft:
             plan = draft.begin(wish.info, wish.range_size, self._window.budget)
             workers = effective_workers(self._workers, self._window.budget, plan.part_size)
-            meter = Meter(Progress(0, wish.info.size, 0, workers, plan.part_size), wish.listener)
+            meter = self._store.meter(Progress(0, wish.info.size, 0, workers, plan.part_size), wish.listener)
             kept = set(self._kept(draft, plan, meter, wish.stop))
             size = meter.now.kept
             missing = [span for span in plan.spans() if span.number not in kept and span.length]
             ranges = Ranges(self._store, wish.bucket, wish.info, meter)
             crew = Crew(missing, lambda span: self._fetch(ranges, span, draft, wish.stop), wish.stop)
             crew.run(min(workers, max(1, len(missing))))
+            if wish.verify:
+                self._compare(wish, draft, plan, workers)
             draft.publish(overwrite=wish.overwrite)
         return size
 
@@ -176,6 +185,23 @@ class Downloader:
             ranges.read(span, buffer, stop)
             draft.write(span.number, span.offset, buffer, _crc(buffer), stop)
 
+    def _compare(self, wish: _Wish, draft: Draft, plan: Plan, workers: int) -> None:
+        """Fetch the object a second time, and compare what the file holds. Raises IntegrityError."""
+        ranges = Ranges(self._store, wish.bucket, wish.info)
+
+        def compare(span: Span) -> None:
+            with self._window.slot(span.length, wish.stop) as buffer:
+                ranges.read(span, buffer, wish.stop)
+                wanted = _crc(buffer)
+                if not draft.read(span.offset, buffer) or _crc(buffer) != wanted:
+                    raise IntegrityError(
+                        f"what was written differs from the object in bytes from {span.offset:,}",
+                        hint="No file was left; check disk and memory of this machine, and run again",
+                    )
+
+        spans = [span for span in plan.spans() if span.length]
+        Crew(spans, compare, wish.stop).run(min(workers, max(1, len(spans))))
+
     def blocks(self, bucket: str, key: str, cancel: Cancel | None = None) -> Iterator[memoryview]:
         """Yield the object's bytes in order; each block is overwritten by the next."""
         stop = Cancel(cancel)
@@ -185,7 +211,7 @@ class Downloader:
     def _blocks(
         self, bucket: str, info: ObjectInfo, listener: Listener, stop: Cancel, size: int
     ) -> Iterator[memoryview]:
-        ranges = Ranges(self._store, bucket, info, Meter(Progress(0, info.size, 0, 1, size), listener))
+        ranges = Ranges(self._store, bucket, info, self._store.meter(Progress(0, info.size, 0, 1, size), listener))
         # Not a slot: two generators that one thread reads in turns would wait for each other for ever.
         buffer = memoryview(bytearray(min(size, info.size)))
         for span in Plan(info.size, size).spans() if info.size else ():

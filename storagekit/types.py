@@ -175,7 +175,10 @@ class UploadPage:
 
 @dataclass(frozen=True)
 class PartReceipt:
-    """How one part was proven: its checksum, or ``server`` for a part kept from an earlier run."""
+    """How one part was proven: by the checksum of the source's bytes as ``algorithm:hex``, or ``server``.
+
+    ``server`` is a part that was not read in this run: an earlier one had sent it, or the service copied it.
+    """
 
     number: int
     size: int
@@ -191,7 +194,8 @@ class UploadResult(Answers):
     ``proof`` is ``put`` where the service took the object whole and verified its checksum, ``head`` where the
     object was seen under our token after complete, ``source`` where another run of the same
     source published it, ``etag`` where the service refused the look, ``superseded`` where another writer's
-    object is at the key by now. ``notes`` are sentences for people: what was started afresh, kept or superseded.
+    object is at the key by now. ``verified`` says whether the object was read back and is the source, byte by byte
+    (``verify``). ``notes`` are sentences for people: what was started afresh, kept or superseded.
     """
 
     bucket: str
@@ -209,6 +213,7 @@ class UploadResult(Answers):
     version: str | None = None
     receipt: tuple[PartReceipt, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
+    verified: bool = False
 
 
 @dataclass(frozen=True)
@@ -216,7 +221,8 @@ class DownloadResult(Answers):
     """What a download did: ``path`` holds ``size`` bytes of the object that had ``etag``.
 
     ``fetched`` are the bytes that this run asked the service for, ``kept`` those that an earlier run had left in a
-    draft beside the file; ``resumed`` says whether there were any.
+    draft beside the file; ``resumed`` says whether there were any. ``verified``: the file was read back, the object
+    fetched a second time, and both are the same (``verify``).
     """
 
     bucket: str
@@ -227,6 +233,7 @@ class DownloadResult(Answers):
     resumed: bool = False
     kept: int = 0
     fetched: int = 0
+    verified: bool = False
 
 
 @dataclass(frozen=True)
@@ -234,8 +241,10 @@ class UnfinishedUpload(Answers):
     """One multipart upload that was begun and neither completed nor aborted.
 
     ``ours`` tells whether it has an upload record; then ``source`` names what is uploaded, ``size`` how long that is
-    and ``part_size`` how it is cut, as far as they are known. ``parts`` and ``kept``, their bytes, are what the service
-    holds; both are None where it no longer knows the upload and only the record is left.
+    and ``part_size`` how it is cut, as far as they are known; ``strong``, whether the source can say that it is still
+    the same. ``parts`` and ``kept``, their bytes, are what the service holds; both are None where it no longer knows the
+    upload and only the record is left. ``active`` is when the newest part came, or the beginning where there is none.
+    ``live``: a run may be at work on it. ``stale``: nobody has been for 24 h, or only the record is left.
     """
 
     bucket: str
@@ -248,6 +257,10 @@ class UnfinishedUpload(Answers):
     source: str | None = None
     size: int | None = None
     part_size: int | None = None
+    strong: bool | None = None
+    active: datetime | None = None
+    live: bool = False
+    stale: bool = False
 
 
 @dataclass(frozen=True)
@@ -257,6 +270,73 @@ class DeleteFailure(Answers):
     key: str
     code: str
     message: str
+
+
+@dataclass(frozen=True)
+class ObjectFailure(Answers):
+    """One object of many that failed. ``error`` is the class of what was raised, ``code`` and ``message`` its words.
+
+    Where a local name is no UTF-8, ``key`` shows what is wrong in it escaped: ``caf\\xe9``.
+    """
+
+    key: str
+    error: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class ObjectOutcome(Answers):
+    """What became of one object of many.
+
+    ``happened`` is ``copied``, ``skipped`` (it was there already, unchanged), ``marker`` (a key that only stands for a
+    directory: it ends in a slash and has no bytes; left out), ``deleted`` or ``failed``, and then ``failure`` says why.
+    In a dry run it is what would have happened. ``key`` is the object's in the bucket that is written to or deleted
+    from, of a download the source's; ``path`` is the local file, ``notes`` are sentences for people.
+    """
+
+    key: str
+    size: int
+    happened: str
+    path: str | None = None
+    failure: ObjectFailure | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TreeProgress:
+    """How far a recursive transfer is: objects that are done, and bytes, those of objects under way included.
+
+    ``objects`` counts what was copied, skipped, left out or failed; ``bytes`` what is new at its place.
+    """
+
+    objects: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class TreeResult(Answers):
+    """What a recursive transfer or delete did, in objects; ``bytes`` are those of what was copied or deleted.
+
+    ``failures`` are the first 1,000 of ``failed``. See :class:`ObjectOutcome` for the words.
+    """
+
+    copied: int = 0
+    deleted: int = 0
+    skipped: int = 0
+    markers: int = 0
+    failed: int = 0
+    bytes: int = 0
+    failures: tuple[ObjectFailure, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class TreeSize(Answers):
+    """How much lies below a prefix: ``objects``, their ``bytes``, and the ``first`` few keys."""
+
+    objects: int
+    bytes: int
+    first: tuple[str, ...]
 
 
 @dataclass(frozen=True)

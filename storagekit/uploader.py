@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import mimetypes
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from typing import IO, cast
 
 from storagekit import _metadata
 from storagekit._alive import Alive
+from storagekit._arguments import check
 from storagekit._clock import Cancel, Clock
 from storagekit._context import UploadContext
 from storagekit._copy import COPY_PART
@@ -41,6 +41,7 @@ from storagekit._run import go_on, init, run
 from storagekit._source import BytesSource, FileSource, Identity, OpenSource, Source, strong_identity
 from storagekit._store import Store
 from storagekit._stream_source import StreamSource
+from storagekit._verify import read_back
 from storagekit._window import Share, Window
 from storagekit.driver import Driver
 from storagekit.errors import ConfigurationError, IntegrityError, SourceTruncatedError
@@ -67,6 +68,7 @@ class StreamingUploader:
         checkpoint: where upload records are kept: ``auto``, ``bucket``, ``local``, ``off`` (no resume).
         retry: how often and how long to try one request.
         clock: time, sleep and chance; replaced in tests.
+        max_speed: bytes per second that all uploads together send at most; None for no limit.
         state_directory: where local records are kept; None for the user's state directory.
 
     Raises:
@@ -85,15 +87,15 @@ class StreamingUploader:
         checkpoint: str = "auto",
         retry: RetryPolicy | None = None,
         clock: Clock | None = None,
+        max_speed: int | None = None,
         state_directory: Path | None = None,
     ) -> None:
-        _require(workers >= 1, f"workers is {workers}", "At least one worker is needed")
+        check(workers=workers, memory=memory, part_size=part_size, max_speed=max_speed)
         _require(memory >= MIB, f"memory is {memory:,} bytes", "At least 1 MiB is needed")
-        _require(_is_count(part_size, 1), f"part_size is {part_size!r}", "At least one byte is needed")
         _require(checkpoint in CHECKPOINTS, f"checkpoint is {checkpoint!r}", f"Use one of {', '.join(CHECKPOINTS)}")
         self._clock = clock or Clock()
         self._retry = retry or RetryPolicy()
-        self._store = Store.of(driver, backend, self._retry, self._clock)
+        self.store = Store.of(driver, backend, self._retry, self._clock, max_speed)
         self._scope = scope or backend
         self._part_size = part_size
         self._workers = workers
@@ -115,6 +117,7 @@ class StreamingUploader:
         source_id: str | None = None,
         overwrite: bool = True,
         restart: bool = False,
+        verify: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
         on_note: Callable[[str], None] | None = None,
         cancel: Cancel | None = None,
@@ -134,6 +137,7 @@ class StreamingUploader:
             source_id: the caller's own name for this very content, where the source cannot tell by itself.
             overwrite: False to refuse to replace an object.
             restart: discard all unfinished uploads of this key first.
+            verify: read the object back at the end, and compare it with the source.
             on_progress: called from worker threads, one call at a time.
             on_note: called with each sentence that also ends up in ``UploadResult.notes``.
             cancel: set it from another thread to stop; parts and record are kept. Seen between requests and while
@@ -142,6 +146,7 @@ class StreamingUploader:
 
         Raises:
             SourceChangedError, ChecksumError: nothing was published, and nothing is kept.
+            IntegrityError: also where ``verify`` finds a difference; the object is at the key then.
             SourceTruncatedError: nothing was published.
             InvalidNameError, ConfigurationError: before any byte moved; or, with parts kept, a stream outgrew what the
                 memory budget allows.
@@ -149,8 +154,9 @@ class StreamingUploader:
             NotFoundError, PermissionDeniedError, ServiceError, UploadGoneError, TransferCancelled, KeyboardInterrupt:
                 parts and record are kept, and the next run goes on. So it is with what a stream raises itself.
         """
-        self._check(key, size, sha256, part_size, content_type)
-        _check_helpers(source_id, cancel, on_progress, on_note)
+        check_key(key, self.store.limits)
+        check(size=size, sha256=sha256, part_size=part_size, content_type=content_type, source_id=source_id)
+        check(on_progress=on_progress, on_note=on_note, cancel=cancel)
         stop = Cancel(cancel)
         with self._means(part_size, stop) as means:
             opened = as_source(source, self._retry, self._clock).open(stop)
@@ -169,7 +175,8 @@ class StreamingUploader:
                     overwrite=overwrite,
                     copied=copied,
                 )
-                return run(job, discarding=self._known(job) if restart else NoRecords())
+                result = run(job, discarding=self._known(job) if restart else NoRecords())
+                return read_back(job, result) if verify else result
             except BaseException:
                 stop.set()
                 raise
@@ -194,8 +201,8 @@ class StreamingUploader:
         it is wanted. Without, it is 0: what is there is compared as the bytes pass. Until ``upload_stream`` runs
         nothing is held: another stream to the key may take the upload over. See :meth:`upload` for the rest.
         """
-        self._check(key, None, None, part_size, content_type)
-        _check_helpers(source_id, None, on_note)
+        check_key(key, self.store.limits)
+        check(part_size=part_size, content_type=content_type, source_id=source_id, on_note=on_note)
         with self._means(part_size, Cancel()) as means:
             opened = StreamSource(()).open(means.cancel)
             request = request_for(opened, None, None, source_id, content_type, metadata)
@@ -221,10 +228,10 @@ class StreamingUploader:
         whole source as well, so it can only be proven from offset 0. Raises what :meth:`upload` does, and
         ConfigurationError where the upload has gone on since ``init_upload``.
         """
-        _require(isinstance(context, UploadContext), "this is no upload context", "Give what init_upload returned")
-        _check_helpers(None, cancel, on_progress, on_note)
+        check(context=context, total_size=total_size, sha256=sha256)
+        check(on_progress=on_progress, on_note=on_note, cancel=cancel)
         record = context.record
-        self._check(record.key, total_size, sha256)
+        check_key(record.key, self.store.limits)
         _require(
             sha256 is None or context.offset == 0,
             f"sha256 cannot be proven from offset {context.offset}",
@@ -242,21 +249,6 @@ class StreamingUploader:
             except BaseException:
                 stop.set()
                 raise
-
-    def _check(
-        self,
-        key: str,
-        size: int | None,
-        sha256: str | None,
-        part_size: int | None = None,
-        content_type: str | None = None,
-    ) -> None:
-        """Raise InvalidNameError or ConfigurationError for what makes no sense, before any request."""
-        check_key(key, self._store.limits)
-        _require(_is_count(size, 0), f"size is {size!r}", "Give the number of bytes")
-        _require(_is_count(part_size, 1), f"part_size is {part_size!r}", "Give a number of bytes")
-        _require(_is_digest(sha256), "sha256 is no SHA-256", "Give 64 hex digits")
-        _require(_is_line(content_type), f"content_type is {content_type!r}", "Give one line of text")
 
     @contextmanager
     def _means(self, part_size: int | None, cancel: Cancel) -> Iterator[_Means]:
@@ -276,11 +268,11 @@ class StreamingUploader:
         means: _Means,
         log: Log,
     ) -> Job:
-        store = self._store.with_cancel(means.cancel)
+        store = self.store.with_cancel(means.cancel)
         return Job(
             store=store,
             records=self._records(self._checkpoint, store, log),
-            tidying=self._records(self._checkpoint, self._store, log),
+            tidying=self._records(self._checkpoint, self.store, log),
             source=opened,
             bucket=bucket,
             key=key,
@@ -309,7 +301,7 @@ class StreamingUploader:
 
         Half of the budget, so that one part can be read while another is sent.
         """
-        limits = self._store.limits
+        limits = self.store.limits
         return min(max(min(wanted, self.window.budget // 2), limits.min_part), limits.max_part)
 
 
@@ -325,25 +317,6 @@ class _Means:
 def _require(holds: bool, what: str, hint: str) -> None:  # noqa: FBT001  # reads as the sentence it is
     if not holds:
         raise ConfigurationError(what, hint=hint)
-
-
-def _check_helpers(source_id: object, cancel: object, *listeners: object) -> None:
-    _require(source_id is None or isinstance(source_id, str), f"source_id is {source_id!r}", "Give a text")
-    _require(cancel is None or isinstance(cancel, Cancel), f"cancel is {cancel!r}", "Give a storagekit Cancel")
-    for listener in listeners:
-        _require(listener is None or callable(listener), f"{listener!r} cannot be called", "Give a function")
-
-
-def _is_count(number: object, least: int) -> bool:
-    return number is None or (isinstance(number, int) and not isinstance(number, bool) and number >= least)
-
-
-def _is_digest(text: object) -> bool:
-    return text is None or (isinstance(text, str) and re.fullmatch("[0-9a-fA-F]{64}", text) is not None)
-
-
-def _is_line(text: object) -> bool:
-    return text is None or (isinstance(text, str) and text.isprintable() and text.isascii())
 
 
 def content_identity(shown: str, sha256: str) -> Identity:

@@ -120,7 +120,7 @@ class Attempt:
         """Return what the uploader is given."""
         plan, data = self.plan, self.data
         if plan.kind == "object":
-            return ObjectSource(uploader._store, uploader._scope, BUCKET, KEYS[plan.place])
+            return ObjectSource(uploader.store, uploader._scope, BUCKET, KEYS[plan.place])
         assert data is not None
         if plan.kind == "bytes":
             return BytesSource(data)

@@ -151,7 +151,7 @@ class TestPins:
 
     def test_a_fresh_last_modified_is_weak(self, service: Service) -> None:
         with SourceServer(DATA, behaviour=Behaviour(etag="none"), last_modified=time.time()) as server:
-            opened = source(server).open(service.uploader()._store.guard.cancel)
+            opened = source(server).open(service.uploader().store.guard.cancel)
             assert not opened.identity.strong
             opened.close()
 

@@ -1,0 +1,46 @@
+"""A limit on bytes per second, for all transfers of a client together (``max_speed``).
+
+Bytes wait where they are counted: in the bodies that are sent (``_body.py``) and the ranges that are read
+(``_ranges.py``). Each block reserves its time on one shared line; who reserved waits until that time is over. What is
+not sent because it is there already, and what the service copies by itself, does not wait.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from storagekit._clock import Cancel, Clock
+
+LARGEST_BLOCK = 1024**2
+"""Bytes per block without a limit: below 1 MiB four threads spend their time handing the interpreter lock around."""
+
+_SMALLEST_BLOCK = 1024
+_BLOCKS_PER_S = 8  # at a low rate blocks get smaller, so that no connection is silent for long
+
+CREDIT_S = 0.1
+"""How much unused time is made up for: a sleep that ends late must not lower the rate, an idle minute not raise it."""
+
+
+class Throttle:
+    """Lets bytes pass at ``rate`` bytes per second. Safe to share between threads."""
+
+    def __init__(self, rate: int, clock: Clock) -> None:
+        self.block = min(max(rate // _BLOCKS_PER_S, _SMALLEST_BLOCK), LARGEST_BLOCK)
+        self._rate = rate
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._free_at = clock.monotonic()
+
+    def wait(self, count: int, cancel: Cancel) -> None:
+        """Return when ``count`` bytes have had their time. Raises TransferCancelled."""
+        with self._lock:
+            now = self._clock.monotonic()
+            self._free_at = reserved(self._free_at, now, count / self._rate)
+            pause = self._free_at - now
+        if pause > 0:
+            self._clock.sleep(pause, cancel)
+
+
+def reserved(free_at: float, now: float, seconds: float) -> float:
+    """Return until when the line is taken, where it was free at ``free_at`` and ``seconds`` more are taken now."""
+    return max(free_at, now - CREDIT_S) + seconds

@@ -1,0 +1,122 @@
+"""``verify``: after an upload, read the object back and compare it with its source, part by part.
+
+Of what this run sent, or compared when it was there, the receipt has the checksum of the source's bytes. What it says
+nothing of (parts of an earlier run, a copy that the service made) is read from the source once more, where that can be
+read by ranges. What is left is said: it was not compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from storagekit._body import fill
+from storagekit._clock import Cancel
+from storagekit._crew import Crew
+from storagekit._hash import Hasher, new_hasher
+from storagekit._job import Job
+from storagekit._plan import MIB, Plan, Span
+from storagekit._ranges import Ranges
+from storagekit._send import proof_of
+from storagekit._source import Access
+from storagekit.errors import IntegrityError
+from storagekit.types import ObjectInfo, PartReceipt, Progress, UploadResult
+
+_RANGE = 16 * MIB
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A range of the object, and what is known of its bytes in the source: ``algorithm:hex``, or ``server``."""
+
+    span: Span
+    proof: str
+
+    @property
+    def number(self) -> int:
+        """Number of the part."""
+        return self.span.number
+
+    @property
+    def algorithm(self) -> str | None:
+        """The checksum that ``proof`` names; None where it names none."""
+        name = self.proof.partition(":")[0]
+        return name if name in ("crc64", "md5") else None
+
+
+def read_back(job: Job, result: UploadResult) -> UploadResult:
+    """Compare the object with the job's source, and return the result with ``verified``.
+
+    Raises IntegrityError where they differ, SourceChangedError where either is replaced meanwhile, and what reading
+    raises. The object stays where it is.
+    """
+    job.log.note("reading the object back, to compare it with its source")
+    stop = Cancel(job.cancel)
+    info = job.store.head(job.bucket, job.key)
+    if info.size != result.size:
+        raise _differs(f"has {info.size:,} bytes, and its source {result.size:,}")
+    pieces = list(pieces_of(result.receipt, result.size))
+    crew = Crew(pieces, _Comparison(job, info, stop).compare, stop)
+    crew.run(min(job.workers, max(1, len(pieces))))
+    job.source.verify()
+    unknown = sorted(number for number, compared in crew.results.items() if not compared)
+    if unknown:
+        job.log.note(f"{_counted(unknown)} could not be compared: sent by an earlier run, and SRC is read only once")
+    return replace(result, verified=not unknown, notes=tuple(job.log.lines))
+
+
+def pieces_of(receipts: Sequence[PartReceipt], size: int) -> Iterator[Piece]:
+    """Yield the parts of an object with what is known of each; an object without receipts in ranges of 16 MiB."""
+    if not receipts:
+        yield from (Piece(span, "server") for span in Plan(size, _RANGE).spans() if span.length)
+    offset = 0
+    for receipt in receipts:
+        if receipt.size:
+            yield Piece(Span(receipt.number, offset, receipt.size), receipt.proof)
+        offset += receipt.size
+
+
+class _Comparison:
+    """Compares one piece; used by all workers."""
+
+    def __init__(self, job: Job, info: ObjectInfo, stop: Cancel) -> None:
+        self._job = job
+        self._stop = stop
+        self._ranges = Ranges(job.store, job.bucket, info, job.store.meter(Progress(0, info.size)))
+
+    def compare(self, piece: Piece) -> bool:
+        """Tell whether there was something to compare with. Raises IntegrityError where it is not the same."""
+        if piece.algorithm is None and self._job.source.access is not Access.RANGES:
+            return False
+        algorithm = piece.algorithm or "crc64"
+        wanted = piece.proof if piece.algorithm else self._checksum(piece.span, algorithm, self._from_source)
+        if self._checksum(piece.span, algorithm, self._from_object) != wanted:
+            end = piece.span.offset + piece.span.length
+            raise _differs(f"differs from its source in part {piece.number}, bytes {piece.span.offset:,} to {end:,}")
+        return True
+
+    def _checksum(self, span: Span, algorithm: str, read: Callable[[Span, memoryview, Hasher], None]) -> str:
+        hasher = new_hasher(algorithm)
+        end = span.offset + span.length
+        with self._job.window.slot(min(span.length, _RANGE, self._job.window.budget), self._stop) as buffer:
+            for offset in range(span.offset, end, len(buffer)):
+                piece = Span(span.number, offset, min(len(buffer), end - offset))
+                read(piece, buffer[: piece.length], hasher)
+        return proof_of(hasher.checksum())
+
+    def _from_source(self, span: Span, buffer: memoryview, hasher: Hasher) -> None:
+        fill(self._job.source, span, buffer, hasher, self._stop)
+
+    def _from_object(self, span: Span, buffer: memoryview, hasher: Hasher) -> None:
+        self._ranges.read(span, buffer, self._stop)
+        hasher.update(buffer)
+
+
+def _differs(how: str) -> IntegrityError:
+    return IntegrityError(
+        f"the object {how}", hint="It is at the key all the same: upload again with restart (--restart), or delete it"
+    )
+
+
+def _counted(numbers: Sequence[int]) -> str:
+    return f"part {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} parts"
