@@ -10,7 +10,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ from storagekit.errors import (
 from storagekit.testing.bodies import BytesBody
 from storagekit.testing.faults import fault
 from storagekit.types import Progress
-from tests.engine.conftest import BUCKET, PART, Service
+from tests.engine.conftest import BUCKET, PART, Service, encrypting
 from tests.engine.test_upload import DATA, drop_parts, on
 
 
@@ -948,30 +947,6 @@ def overwrite_part(service: Service, number: int) -> None:
             break
         time.sleep(0.01)
     service.memory.put_part(upload, number, BytesBody(b"y" * PART, "crc64"))
-
-
-def encrypting(service: Service) -> None:
-    """From now on etags of parts are 32 hex digits that are no MD5, as under KMS."""
-    real = service.memory
-
-    class Encrypting:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(real, name)
-
-        def put_part(self, upload: Any, number: int, body: Any) -> Any:
-            return self._turned(real.put_part(upload, number, body))
-
-        def list_parts(self, upload: Any, token: str | None = None, limit: int = 1000) -> Any:
-            page = real.list_parts(upload, token, limit)
-            return replace(page, parts=tuple(self._turned(part) for part in page.parts))
-
-        def complete_upload(self, upload: Any, parts: Any) -> Any:
-            return real.complete_upload(upload, [replace(part, etag=part.etag[::-1]) for part in parts])
-
-        def _turned(self, part: Any) -> Any:
-            return replace(part, etag=part.etag[::-1], checksum=None)
-
-    service.driver.inner = Encrypting()
 
 
 @pytest.mark.parametrize(
