@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from storagekit._arguments import check
 from storagekit._client_base import ClientBase
-from storagekit._client_unfinished import remove_records
+from storagekit._client_unfinished import forget_bucket, remove_records
+from storagekit._records import LocalRecords
 from storagekit.driver import Code
 from storagekit.errors import ConflictError, ServiceError
 from storagekit.types import RESERVED_PREFIX
@@ -40,8 +41,9 @@ class BucketMethods(ClientBase):
             if error.code != Code.BUCKET_NOT_EMPTY.value or self._holds_objects(name):
                 raise
             with self._at("delete_bucket", name):
-                remove_records(self._store, name)
+                remove_records(self._store, LocalRecords(self._scope), name)
             self._delete_bucket(name)
+        forget_bucket(LocalRecords(self._scope), name)
 
     def _delete_bucket(self, name: str) -> None:
         self._once("delete_bucket", name, lambda: self._store.driver.delete_bucket(name), exists_after=False)

@@ -1,111 +1,110 @@
 """The client's methods for uploads that were begun and neither completed nor aborted.
 
-What the service lists and what our records say are put together. Most services list by prefix. MinIO finds uploads
-only by a whole key (``Limits.exact_upload_listing``): there it is asked for every key that has a record, and for the
-prefix itself, so another tool's uploads are found by their exact key only. Records that are kept on this machine are
-looked up for the keys that are known by then. Each upload costs one request, for its parts.
+How they are found is in ``_survey.py``, which of them may go in ``_unfinished.py``, and how they go in ``_tidy.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 
+from storagekit._alive import Alive
 from storagekit._arguments import check
-from storagekit._client_base import ClientBase
-from storagekit._record import Record, StoredRecord, name_for
-from storagekit._records import BucketRecords, LocalRecords, records_for
+from storagekit._client_base import ClientBase, OnNote, require_key
+from storagekit._records import LocalRecords, records_for
 from storagekit._store import Store
-from storagekit.errors import ConfigurationError, UploadGoneError
-from storagekit.types import RESERVED_PREFIX, PendingUpload, UnfinishedUpload, Upload
-
-_HOME = f"{RESERVED_PREFIX}uploads/"
+from storagekit._survey import Survey, recorded
+from storagekit._tidy import Tidying, drop_one
+from storagekit._unfinished import AbortOutcome, Wanted
+from storagekit.errors import ConfigurationError
+from storagekit.types import RESERVED_PREFIX, UnfinishedUpload
 
 
 class UnfinishedMethods(ClientBase):
     """Unfinished uploads: listed, aborted."""
 
-    def list_uploads(self, *, prefix: str = "", bucket: str | None = None) -> tuple[UnfinishedUpload, ...]:
+    def list_uploads(
+        self, *, prefix: str = "", bucket: str | None = None, on_note: OnNote | None = None
+    ) -> tuple[UnfinishedUpload, ...]:
         """Return the unfinished uploads of keys that start with ``prefix``, by key, with what is known of each.
 
         On MinIO (``Limits.exact_upload_listing``) uploads of other tools are found only where ``prefix`` is their whole
-        key. Raises BucketNotFoundError, PermissionDeniedError.
+        key. Nothing is written, so ``live`` and ``stale`` go by this machine's clock. ``on_note`` is told what could
+        not be seen. Raises BucketNotFoundError, PermissionDeniedError.
         """
-        check(prefix=prefix)
+        check(prefix=prefix, on_note=on_note)
         name = self._bucket(bucket)
-        with self._at("list_uploads", name):
-            return tuple(unfinished(self._store, LocalRecords(self._scope), name, prefix))
+        with self._at("list_uploads", name), self._survey(on_note) as survey:
+            if self._store.limits.exact_upload_listing:
+                survey.note("this service finds other tools' uploads only where their whole key is given")
+            return tuple(entry.upload for entry in survey.find(name, prefix).entries)
+
+    def abort_uploads(
+        self,
+        *,
+        key: str | None = None,
+        prefix: str | None = None,
+        older_than: timedelta | None = None,
+        stale: bool = False,
+        dry_run: bool = False,
+        bucket: str | None = None,
+        on_outcome: Callable[[AbortOutcome], None] | None = None,
+        on_note: OnNote | None = None,
+    ) -> tuple[AbortOutcome, ...]:
+        """Abort our unfinished uploads for which all that is given holds, and delete their records.
+
+        ``key``: of exactly this key. ``prefix``: of keys that start with it. ``older_than``: begun at least so long
+        ago. ``stale``: without a new part for 24 h, or with only the record left. What may be live, and what is another
+        tool's (has no record), is left alone: ``abort_upload`` aborts it by its id. Returns what became of each upload,
+        which ``on_outcome`` is told at once; one that fails does not stop the others. ``dry_run`` does nothing, and
+        goes by this machine's clock instead of the service's.
+
+        Raises ConfigurationError where nothing says which uploads are meant, BucketNotFoundError,
+        PermissionDeniedError.
+        """
+        check(on_note=on_note, **({} if prefix is None else {"prefix": prefix}))
+        if key is not None:
+            require_key(key)
+        wanted = Wanted(key, prefix, older_than, stale)
+        wanted.check()
+        name = self._bucket(bucket)
+        outcomes = []
+        with self._at("abort_uploads", name), self._survey(on_note) as survey:
+            for outcome in Tidying(survey, wanted, self._clock.token(), dry_run).run(name):
+                outcomes.append(outcome)
+                if on_outcome is not None:
+                    on_outcome(outcome)
+        return tuple(outcomes)
 
     def abort_upload(self, key: str, upload_id: str, *, bucket: str | None = None) -> None:
         """Abort exactly this upload and delete its record, if it has one; an upload that is not there is success.
 
-        Raises ConfigurationError for an empty ``upload_id``: a service could take the request for a delete of the key.
+        One that has already made the object at the key is not aborted: on some services the object would lose its
+        bytes. Raises ConfigurationError for an empty ``upload_id``: a service could take the request for a delete of
+        the key.
         """
         check(upload_id=upload_id)
         if not upload_id:
             raise ConfigurationError("upload_id is empty", hint="list_uploads shows the ids")
         name = self._bucket(bucket)
-        with self._at_object("abort_upload", name, key):
-            records = records_for("auto", self._store, self._scope, _say_nothing)
-            ours = [stored for stored in records.load(name, key) if stored.record.upload_id == upload_id]
-            self._store.abort(ours[0].record.upload if ours else Upload(name, key, upload_id))
-            for stored in ours:
-                records.delete(stored)
+        with self._at_object("abort_upload", name, key), self._survey(None) as survey:
+            records = records_for("auto", self._store, self._scope, survey.note)
+            stored = [one for one in records.load(name, key) if one.record.upload_id == upload_id]
+            drop_one(survey, name, key, upload_id, tuple(stored))
+
+    @contextmanager
+    def _survey(self, on_note: OnNote | None) -> Iterator[Survey]:
+        alive = Alive()
+        try:
+            yield Survey(self._store, LocalRecords(self._scope), alive, _wall, on_note or _say_nothing)
+        finally:
+            alive.close()
 
 
-def unfinished(store: Store, local: LocalRecords, bucket: str, prefix: str) -> Iterator[UnfinishedUpload]:
-    """Yield the unfinished uploads of a bucket by key and id: listed by the service, or recorded, or both."""
-    stored = [one.record for one in _records(store, bucket) if one.record.key.startswith(prefix)]
-    listed = {(one.key, one.id): one for one in _listed(store, bucket, prefix, {record.key for record in stored})}
-    for key in {key for key, _ in listed}:
-        stored += [one.record for one in local.load(bucket, key)]
-    recorded = {(record.key, record.upload_id): record for record in stored if not record.is_intent}
-    for key, upload_id in sorted(listed.keys() | recorded.keys()):
-        yield _described(
-            store, Upload(bucket, key, upload_id), recorded.get((key, upload_id)), listed.get((key, upload_id))
-        )
-
-
-def _described(store: Store, upload: Upload, record: Record | None, listed: PendingUpload | None) -> UnfinishedUpload:
-    parts = _parts(store, upload)
-    return UnfinishedUpload(
-        bucket=upload.bucket,
-        key=upload.key,
-        upload_id=upload.id,
-        initiated=listed.initiated if listed else None,
-        parts=None if parts is None else len(parts),
-        kept=None if parts is None else sum(parts),
-        ours=record is not None,
-        source=record.source if record else None,
-        size=record.size if record else None,
-        part_size=record.part_size if record else None,
-    )
-
-
-def _parts(store: Store, upload: Upload) -> Sequence[int] | None:
-    """Return the sizes of the parts that the service holds; None where it no longer knows the upload."""
-    try:
-        return [part.size for part in store.parts(upload).values()]
-    except UploadGoneError:
-        return None
-
-
-def _listed(store: Store, bucket: str, prefix: str, keys: set[str]) -> Iterator[PendingUpload]:
-    names = {prefix, *keys} - {""} if store.limits.exact_upload_listing else {prefix}
-    for name in names:
-        for page in store.upload_pages(bucket, name):
-            yield from page.uploads
-
-
-def _records(store: Store, bucket: str) -> Iterator[StoredRecord]:
-    """Yield all records and intents of the bucket; those that another bucket brought along are left out."""
-    for stored in BucketRecords(store).below(bucket, _HOME):
-        if (stored.record.bucket, name_for(stored.record)) == (bucket, stored.name):
-            yield stored
-
-
-def remove_records(store: Store, bucket: str) -> None:
-    """Abort the uploads that have a record in the bucket, and delete everything under ``.storagekit/``."""
-    for stored in _records(store, bucket):
+def remove_records(store: Store, local: LocalRecords, bucket: str) -> None:
+    """Abort the uploads that have a record, and delete everything under ``.storagekit/`` of the bucket."""
+    for stored in [*recorded(store, bucket), *local.below(bucket, "")]:
         if not stored.record.is_intent:
             store.abort(stored.record.upload)
     for page in store.pages(bucket, RESERVED_PREFIX):
@@ -113,5 +112,18 @@ def remove_records(store: Store, bucket: str) -> None:
             store.delete(bucket, info.key)
 
 
+def forget_bucket(local: LocalRecords, bucket: str) -> None:
+    """Delete this machine's records of a bucket that is gone; what cannot be deleted is left, and harms nothing."""
+    for stored in local.below(bucket, ""):
+        try:
+            local.delete(stored)
+        except OSError:
+            continue
+
+
+def _wall() -> datetime:
+    return datetime.now(timezone.utc)
+
+
 def _say_nothing(line: str) -> None:
-    """Nothing is written, so nothing can be refused."""
+    """Nobody listens."""

@@ -89,6 +89,25 @@ class LocalRecords:
         files = self._home(bucket, key).glob("*.json")
         return _oldest_first([stored for path in files if (stored := self._read(path, bucket, key)) is not None])
 
+    def below(self, bucket: str, prefix: str) -> Iterator[StoredRecord]:
+        """Yield this machine's records and intents of the bucket's keys that start with ``prefix``.
+
+        A file says itself whose record it is; it counts only where it lies in that record's directory, so those of
+        other accounts and endpoints (``scope``) do not. One that cannot be read is left out.
+        """
+        for path in sorted((self.directory or _state_directory()).absolute().glob("uploads/*/*.json")):
+            key = self._key_of(path, bucket)
+            if key and key.startswith(prefix) and (stored := self._read(path, bucket, key)) is not None:
+                yield stored
+
+    def _key_of(self, path: Path, bucket: str) -> str | None:
+        """Return the key of the record at ``path``; None where it is none of this scope and bucket."""
+        try:
+            record = parse(path.read_bytes()) if path.stat().st_size <= _MOST_BYTES else None
+            return record.key if record and self._home(bucket, record.key) == path.parent else None
+        except (OSError, UnicodeEncodeError):  # the latter: a key that is no text
+            return None
+
     def _read(self, path: Path, bucket: str, key: str) -> StoredRecord | None:
         try:
             record = parse(path.read_bytes())

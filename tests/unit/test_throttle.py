@@ -79,7 +79,11 @@ def test_threads_share_one_line() -> None:
     clock = FakeClock()
     throttle = Throttle(1_000_000, clock)
 
-    threads = [threading.Thread(target=lambda: [throttle.wait(1000, Cancel()) for _ in range(250)]) for _ in range(4)]
+    def send() -> None:
+        for _ in range(250):
+            throttle.wait(1000, Cancel())
+
+    threads = [threading.Thread(target=send) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
