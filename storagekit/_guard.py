@@ -129,7 +129,7 @@ class Guard:
         while True:
             self.cancel.check()
             try:
-                return run()
+                result = run()
             except Exception as error:
                 failure = self._understand(error, body)
                 failures = failures.after(failure)
@@ -137,7 +137,10 @@ class Guard:
                 delay = decide(self.policy, failure, failures, elapsed, self.clock.random()) if retry else None
                 if delay is None:
                     raise translate(failure, place, failures.total, self.hints) from error
-                log.debug("%s: %s, again in %.2f s (%d)", operation, failure.code.value, delay, failures.total)
+                log.info("%s: %s, again in %.2f s (%d)", place, failure.code.value, delay, failures.total)
+            else:
+                log.debug("%s: %.3f s", place, self.clock.monotonic() - began)
+                return result
             if delay:
                 self.clock.sleep(delay, self.cancel)
             if body is not None:

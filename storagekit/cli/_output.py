@@ -11,13 +11,13 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
-from storagekit.cli._units import show_size
+from storagekit.cli._units import show_age, show_size
 from storagekit.errors import ConfigurationError, StorageError, TransferCancelled
 from storagekit.types import Progress
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
 _EVENT_EVERY_S = 0.5
+_LINE_EVERY_S = 30.0
 
 
 @dataclass
@@ -123,16 +124,32 @@ class _Events(_Silence):
 
 
 class _Lines(_Silence):
-    """One line when it begins; a file or a pipe wants no more. The result is its own line."""
+    """A line when it begins, and one each half a minute, for a file or a pipe. The result is its own line."""
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, now: Callable[[], float] = time.monotonic) -> None:
         self._label = label
-        self._begun = False
+        self._now = now
+        self._last: tuple[float, int] | None = None
 
     def __call__(self, progress: Progress) -> None:
-        if not self._begun:
-            self._begun = True
-            print(f"{self._label}: {_begin_line(progress)}", file=sys.stderr)
+        now = self._now()
+        if self._last is None:
+            line = _begin_line(progress)
+        elif now >= self._last[0] + _LINE_EVERY_S:
+            line = _line(progress, (progress.done - self._last[1]) / (now - self._last[0]))
+        else:
+            return
+        self._last = now, progress.done
+        print(f"{self._label}: {line}", file=sys.stderr)
+
+
+def _line(progress: Progress, speed: float) -> str:
+    """Return how far a transfer is; ``speed`` is in bytes per second since the line before."""
+    if progress.total is None:
+        return f"{show_size(progress.done)}, {show_size(int(speed))}/s"
+    share = 100 * progress.done // max(1, progress.total)
+    left = f", {show_age(timedelta(seconds=(progress.total - progress.done) / speed))} left" if speed > 0 else ""
+    return f"{show_size(progress.done)} of {show_size(progress.total)} ({share} %), {show_size(int(speed))}/s{left}"
 
 
 def _begin_line(progress: Progress) -> str:

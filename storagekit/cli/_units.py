@@ -50,11 +50,11 @@ def parse_age(text: str) -> timedelta:
 
 
 def show_age(age: timedelta) -> str:
-    """Return a duration in the largest unit, up to days, of which it has at least two: ``47 h``, ``3 d``."""
+    """Return a duration in the largest unit, up to days, of which it has at least two: ``119 min``, ``3 d``."""
     seconds = max(0, int(age.total_seconds()))
-    for unit in "dhm":
+    for unit, name in (("d", "d"), ("h", "h"), ("m", "min")):
         if seconds >= 2 * _AGES[unit]:
-            return f"{seconds // _AGES[unit]} {unit}"
+            return f"{seconds // _AGES[unit]} {name}"
     return f"{seconds} s"
 
 

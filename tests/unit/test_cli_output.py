@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storagekit import errors
-from storagekit.cli._output import Output
+from storagekit.cli._output import Output, _Lines
 from storagekit.types import PartReceipt, Progress, UploadResult
 
 RESULT = UploadResult(
@@ -148,6 +148,75 @@ def test_without_a_terminal_progress_is_one_line() -> None:
 
     line = "s3://b/k: 16.0 MiB, 4.0 MiB already there, 4 workers with parts of 1.0 MiB\n"
     assert ("", line) == said(Output(), run)
+
+
+def test_without_a_terminal_a_long_transfer_says_every_half_minute_how_far_it_is() -> None:
+    now = iter([0.0, 29.0, 30.0, 31.0, 70.0])
+    lines = _Lines("k", lambda: next(now))
+    err = io.StringIO()
+
+    with redirect_stderr(err):
+        for done in (0, 29 * 2**20, 30 * 2**20, 31 * 2**20, 70 * 2**20):
+            lines(Progress(done, 100 * 2**20, 0, 4, 2**20))
+
+    assert [
+        "k: 100.0 MiB, 4 workers with parts of 1.0 MiB",
+        "k: 30.0 MiB of 100.0 MiB (30 %), 1.0 MiB/s, 70 s left",
+        "k: 70.0 MiB of 100.0 MiB (70 %), 1.0 MiB/s, 30 s left",
+    ] == err.getvalue().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "said"),
+    [
+        (0, 10, "k: 0 B of 10 B (0 %), 0 B/s"),
+        (60, None, "k: 60 B, 2 B/s"),
+        (0, 0, "k: 0 B of 0 B (0 %), 0 B/s"),
+    ],
+)
+def test_what_is_not_known_is_not_said(done: int, total: int | None, said: str) -> None:
+    now = iter([0.0, 30.0])
+    lines = _Lines("k", lambda: next(now))
+    err = io.StringIO()
+
+    with redirect_stderr(err):
+        lines(Progress(0, total))
+        lines(Progress(done, total))
+
+    assert said == err.getvalue().splitlines()[1]
+
+
+@pytest.mark.parametrize("answer", ["y", "Y\n", "yes\n", " YES \n"])
+def test_yes_is_yes(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal(answer))
+
+    assert ("", "Delete 3 objects? [y/N] ") == said(Output(), lambda output: output.ask("Delete 3 objects?", yes=False))
+
+
+@pytest.mark.parametrize("answer", ["", "\n", "n\n", "yo\n", "ye\n"])
+def test_anything_else_is_no(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal(answer))
+
+    with pytest.raises(errors.TransferCancelled, match="nothing was deleted"):
+        said(Output(), lambda output: output.ask("Delete 3 objects?", yes=False))
+
+
+@pytest.mark.parametrize("stdin", [io.StringIO("y\n"), None])
+def test_a_script_is_not_asked_but_told_of_the_option(
+    monkeypatch: pytest.MonkeyPatch, stdin: io.StringIO | None
+) -> None:
+    monkeypatch.setattr("sys.stdin", stdin)
+
+    with pytest.raises(errors.ConfigurationError, match="Nobody is there to answer") as caught:
+        Output().ask("Delete 3 objects?", yes=False)
+
+    assert "Add --yes" == caught.value.hint
+    Output().ask("Delete 3 objects?", yes=True)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 def test_an_unknown_length_is_said_so() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storagekit.cli._units import parse_size, show_size
+from storagekit.cli._units import parse_age, parse_rate, parse_size, show_age, show_size
 from storagekit.errors import ConfigurationError
 
 FACTORS = {
@@ -82,3 +83,48 @@ def test_what_is_shown_is_right_to_one_decimal(count: int) -> None:
     shown = show_size(count)
     unit = FACTORS[shown.split()[1]]
     assert abs(parse_size(shown) - count) <= 0.05 * unit + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [("50MB/s", 50_000_000), ("800KiB/s", 800 * 1024), ("1048576", 1_048_576), (" 1.5 MB/s ", 1_500_000)],
+)
+def test_rates_are_read_as_people_write_them(text: str, rate: int) -> None:
+    assert rate == parse_rate(text)
+
+
+@pytest.mark.parametrize("text", ["", "0", "0MB/s", "fast", "50MB/h", "-1MB/s", "50 Mbit/s"])
+def test_what_is_no_rate_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not a rate"):
+        parse_rate(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("30s", 30), ("90m", 5400), ("12h", 43_200), ("7d", 604_800), ("2w", 1_209_600), ("1.5h", 5400)],
+)
+def test_ages_are_read_as_people_write_them(text: str, seconds: int) -> None:
+    assert timedelta(seconds=seconds) == parse_age(text)
+
+
+@pytest.mark.parametrize("text", ["", "7", "d", "7 years", "-1d", "7D", "1d2h"])
+def test_what_is_no_age_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not an age"):
+        parse_age(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "0 s"),
+        (0, "0 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7199, "119 m"),
+        (7200, "2 h"),
+        (172_799, "47 h"),
+        (172_800, "2 d"),
+    ],
+)
+def test_ages_are_shown_in_the_largest_unit_of_which_there_are_two(seconds: int, text: str) -> None:
+    assert text == show_age(timedelta(seconds=seconds))
