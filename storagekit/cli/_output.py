@@ -169,8 +169,14 @@ class _Bar(_Silence):
 
     def __call__(self, progress: Progress) -> None:
         if self._task is None:
-            self._task = self._bars.add_task(self._label, total=progress.total, completed=progress.kept)
+            label = shorten(self._label, self._bars.console.width // 3)
+            self._task = self._bars.add_task(label, total=progress.total, completed=progress.kept)
         self._bars.update(self._task, completed=progress.done, total=progress.total)
+
+
+def shorten(label: str, width: int) -> str:
+    """Return the end of a label, where the name is, in at most ``width`` signs: size and speed need their room."""
+    return label if len(label) <= width else f"...{label[len(label) - max(1, width - 3) :]}"
 
 
 def _bars() -> Bars:
@@ -179,12 +185,13 @@ def _bars() -> Bars:
     from rich.progress import Progress as Bars
 
     return Bars(
-        TextColumn("{task.description}"),
-        BarColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
         DownloadColumn(binary_units=True),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
+        expand=True,
     )
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storagekit import errors
-from storagekit.cli._output import Output, _Lines
+from storagekit.cli._output import Output, _Lines, shorten
 from storagekit.types import PartReceipt, Progress, UploadResult
 
 RESULT = UploadResult(
@@ -217,6 +217,12 @@ def test_a_script_is_not_asked_but_told_of_the_option(
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def test_a_label_keeps_its_end_where_the_name_is() -> None:
+    assert ["short", "...me.tar", "...r"] == [
+        shorten(*given) for given in [("short", 5), ("minio://bucket/name.tar", 9), ("minio://bucket/name.tar", 0)]
+    ]
 
 
 def test_an_unknown_length_is_said_so() -> None:
