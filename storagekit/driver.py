@@ -315,7 +315,7 @@ class Driver(Protocol):
         """Say what an exception of this driver means. Pure; UNKNOWN for what it has never seen."""
 
     def close(self) -> None:
-        """Give back connections. No call follows."""
+        """Give back connections. A call that follows opens new ones; closing twice is closing once."""
 
 
 @dataclass(frozen=True)
@@ -323,6 +323,8 @@ class Setting:
     """One thing a backend can be told: its name as an argument, and where else it is looked for.
 
     ``env`` are environment variables, the first that is set wins: the vendor SDK's names, then older aliases.
+    ``default`` is what holds where it is set nowhere, for people: ``storagekit config show`` shows it, and the factory
+    is not given it.
     """
 
     name: str
@@ -330,6 +332,7 @@ class Setting:
     secret: bool = False
     required: bool = False
     help: str = ""
+    default: str = ""
 
 
 @dataclass(frozen=True)

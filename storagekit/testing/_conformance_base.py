@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from storagekit._guard import classify
 from storagekit.driver import Code, Driver, Failure, Limits, Reader
 from storagekit.testing.bodies import BytesBody, digest, pattern
-from storagekit.types import ObjectInfo, ObjectPage, Part, PutResult, Upload, WriteOptions
+from storagekit.types import Checksum, ObjectInfo, ObjectPage, Part, PutResult, Upload, WriteOptions
 
 T = TypeVar("T")
 
@@ -99,6 +99,13 @@ class Harness:
     def body(self, data: bytes, **how: Any) -> BytesBody:
         """Return a body with the checksum that the driver wants; ``how`` as for :class:`BytesBody`."""
         return BytesBody(data, self.driver.limits.checksum, **how)
+
+    def wrong_checksum(self) -> Checksum | None:
+        """Return a checksum of other bytes than the suite sends; None where the driver declares that it verifies none.
+
+        Then bodies carry none (``Limits.checksum``), and there is nothing to refuse.
+        """
+        return digest(self.driver.limits.checksum, b"other bytes")
 
     def awkward_keys(self) -> list[str]:
         """Return keys of every awkward kind that the service can hold."""

@@ -299,6 +299,16 @@ class BucketTests:
             harness.driver.put(bucket, "key", harness.body(b"x"), PLAIN)
             assert dict(harness.driver.head(bucket, "key").metadata) == {}
 
+    def test_a_driver_that_was_closed_opens_anew(self, harness: Harness) -> None:
+        """A client that was closed may be used again."""
+        driver = harness.make_driver()
+        driver.put(harness.bucket, "key", harness.body(b"x"), PLAIN)
+        driver.close()
+        driver.close()
+
+        assert driver.head(harness.bucket, "key").size == 1
+        driver.close()
+
     def test_limits_make_sense(self, harness: Harness) -> None:
         limits = harness.driver.limits
 
@@ -306,6 +316,6 @@ class BucketTests:
         assert 1 <= limits.max_put <= limits.max_object
         assert limits.max_parts >= 1
         assert 1 <= (limits.max_segment_bytes or 1) <= limits.max_key_bytes
-        assert limits.checksum in {"md5", "crc64"}
+        assert limits.checksum in {"md5", "crc64", "none"}
         assert limits.complete_order in {"completion", "initiation"}
         assert harness.make_driver().limits == limits

@@ -17,8 +17,10 @@ class BodyBroke(Exception):  # it plays the source's own failure, whatever that 
     """What :class:`BytesBody` raises at ``fail_at``."""
 
 
-def digest(algorithm: str, data: bytes) -> Checksum:
-    """Return the checksum of ``data`` that ``Limits.checksum`` names: ``crc64`` or ``md5``."""
+def digest(algorithm: str, data: bytes) -> Checksum | None:
+    """Return the checksum of ``data`` that ``Limits.checksum`` names: ``crc64`` or ``md5``; None for ``none``."""
+    if algorithm == "none":
+        return None
     if algorithm == "crc64":
         return Checksum(algorithm, f"{crc64.xz(data):016x}")
     return Checksum(algorithm, hashlib.new(algorithm, data, usedforsecurity=False).hexdigest())

@@ -44,6 +44,14 @@ class TestMemoryLikeMinio(DriverConformance):
         )
 
 
+class TestMemoryThatVerifiesNothing(DriverConformance):
+    """A service without checksums: bodies carry none."""
+
+    @pytest.fixture
+    def harness(self) -> Harness:
+        return make_harness(replace(LIMITS, checksum="none"))
+
+
 def test_time_is_injected() -> None:
     moment = datetime(2020, 1, 1, tzinfo=timezone.utc)
     driver = MemoryDriver(now=lambda: moment)
