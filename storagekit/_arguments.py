@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -98,6 +99,8 @@ _RULES: Mapping[str, Rule] = MappingProxyType(
         "on_progress": _or_none(_FUNCTION),
         "on_note": _or_none(_FUNCTION),
         "cancel": _or_none((_of(Cancel), "a storagekit.client.Cancel")),
+        "older_than": _or_none((_of(timedelta), "a datetime.timedelta")),
+        "on_outcome": _or_none(_FUNCTION),
         "ctx": (_of(UploadContext), "what init_upload returned"),
         "context": (_of(UploadContext), "what init_upload returned"),
     }

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 from storagekit._alive import Alive
 from storagekit._arguments import check
 from storagekit._client_base import ClientBase, OnNote, require_key
 from storagekit._records import LocalRecords, records_for
 from storagekit._store import Store
-from storagekit._survey import Survey, recorded
+from storagekit._survey import Survey, recorded, unseen
 from storagekit._tidy import Tidying, drop_one
 from storagekit._unfinished import AbortOutcome, Wanted
 from storagekit.errors import ConfigurationError
@@ -37,7 +37,7 @@ class UnfinishedMethods(ClientBase):
         name = self._bucket(bucket)
         with self._at("list_uploads", name), self._survey(on_note) as survey:
             if self._store.limits.exact_upload_listing:
-                survey.note("this service finds other tools' uploads only where their whole key is given")
+                survey.note("this service may show other tools' uploads only where their whole key is given")
             return tuple(entry.upload for entry in survey.find(name, prefix).entries)
 
     def abort_uploads(
@@ -63,7 +63,7 @@ class UnfinishedMethods(ClientBase):
         Raises ConfigurationError where nothing says which uploads are meant, BucketNotFoundError,
         PermissionDeniedError.
         """
-        check(on_note=on_note, **({} if prefix is None else {"prefix": prefix}))
+        check(prefix=prefix or "", older_than=older_than, on_outcome=on_outcome, on_note=on_note)
         if key is not None:
             require_key(key)
         wanted = Wanted(key, prefix, older_than, stale)
@@ -90,14 +90,13 @@ class UnfinishedMethods(ClientBase):
         name = self._bucket(bucket)
         with self._at_object("abort_upload", name, key), self._survey(None) as survey:
             records = records_for("auto", self._store, self._scope, survey.note)
-            stored = [one for one in records.load(name, key) if one.record.upload_id == upload_id]
-            drop_one(survey, name, key, upload_id, tuple(stored))
+            drop_one(survey, unseen(name, key, upload_id, records.load(name, key)))
 
     @contextmanager
     def _survey(self, on_note: OnNote | None) -> Iterator[Survey]:
         alive = Alive()
         try:
-            yield Survey(self._store, LocalRecords(self._scope), alive, _wall, on_note or _say_nothing)
+            yield Survey(self._store, LocalRecords(self._scope), alive, self._clock.utc_now, on_note or _say_nothing)
         finally:
             alive.close()
 
@@ -119,10 +118,6 @@ def forget_bucket(local: LocalRecords, bucket: str) -> None:
             local.delete(stored)
         except OSError:
             continue
-
-
-def _wall() -> datetime:
-    return datetime.now(timezone.utc)
 
 
 def _say_nothing(line: str) -> None:

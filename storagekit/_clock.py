@@ -9,6 +9,7 @@ import random
 import secrets
 import threading
 import time
+from datetime import datetime, timezone
 
 from storagekit.errors import TransferCancelled
 
@@ -63,6 +64,10 @@ class Clock:
     def monotonic(self) -> float:
         """Seconds since some fixed moment."""
         return time.monotonic()
+
+    def utc_now(self) -> datetime:
+        """This machine's time of day, aware UTC."""
+        return datetime.now(timezone.utc)
 
     def sleep(self, seconds: float, cancel: Cancel) -> None:
         """Wait ``seconds``, or raise TransferCancelled as soon as ``cancel`` is set."""

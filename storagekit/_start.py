@@ -31,7 +31,7 @@ def begin(job: Job) -> Session | Published | None:
     mine = [stored for stored in mine if _reaches(job, stored.record)]
     if len(mine) + len(others) < len(records):
         job.log.note("an unfinished upload of this source with another size, type or metadata was left alone")
-    mine = [stored for stored in mine if stored.record.strong or job.alive.hold(stored.record.token)]
+    mine = [stored for stored in mine if job.alive.hold(stored.record.token) or stored.record.strong]
     live, gone = _ask_for(job, mine)
     at_key = look(job) if mine else None
     chosen = choose(live)
