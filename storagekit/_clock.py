@@ -66,7 +66,7 @@ class Clock:
         return time.monotonic()
 
     def utc_now(self) -> datetime:
-        """This machine's time of day, aware UTC."""
+        """Return this machine's time of day, aware UTC."""
         return datetime.now(timezone.utc)
 
     def sleep(self, seconds: float, cancel: Cancel) -> None:
