@@ -96,7 +96,8 @@ def is_private(name: str) -> bool:
 ENGINE = [
     name
     for name in under("storagekit")
-    if name in ("storagekit.uploader", "storagekit.downloader") or (name.count(".") == 1 and is_private(name))
+    if name in ("storagekit.uploader", "storagekit.downloader")
+    or (name.startswith("storagekit._") and not name.endswith("__main__"))
 ]
 DRIVERS = [name for name in MODULES if not name.startswith("storagekit.") or name.startswith("storagekit.drivers.")]
 DRIVERS.remove("storagekit")
