@@ -81,6 +81,7 @@ _RULES: Mapping[str, Rule] = MappingProxyType(
         "url": _TEXT,
         "headers": _or_none((_of(Mapping), "a dictionary of texts")),
         "file_path": _PATH,
+        "directory": _PATH,
         "keys": (_of(Iterable), "the keys in a list"),
         "max_keys": _SOME,
         "start": _BYTES,

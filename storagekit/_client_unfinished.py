@@ -16,9 +16,9 @@ from storagekit._records import LocalRecords, records_for
 from storagekit._store import Store
 from storagekit._survey import Survey, recorded, unseen
 from storagekit._tidy import Tidying, drop_one
-from storagekit._unfinished import AbortOutcome, Wanted
+from storagekit._unfinished import Wanted
 from storagekit.errors import ConfigurationError
-from storagekit.types import RESERVED_PREFIX, UnfinishedUpload
+from storagekit.types import RESERVED_PREFIX, AbortOutcome, UnfinishedUpload
 
 
 class UnfinishedMethods(ClientBase):

@@ -21,7 +21,7 @@ from storagekit._record import StoredRecord
 from storagekit._resume import ABANDONED, orphans
 from storagekit._store import Store
 from storagekit._survey import Entry, Found, Survey
-from storagekit._unfinished import AbortOutcome, Wanted, is_meant, why_not
+from storagekit._unfinished import Wanted, is_meant, why_not
 from storagekit.errors import (
     CredentialsError,
     ObjectNotFoundError,
@@ -29,7 +29,7 @@ from storagekit.errors import (
     RequestRefusedError,
     StorageError,
 )
-from storagekit.types import RESERVED_PREFIX, PendingUpload, UnfinishedUpload, Upload
+from storagekit.types import RESERVED_PREFIX, AbortOutcome, PendingUpload, UnfinishedUpload, Upload
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from storagekit._resume import ABANDONED, IDLE
 from storagekit.errors import ConfigurationError
-from storagekit.types import Answers, UnfinishedUpload
+from storagekit.types import UnfinishedUpload
 
 
 @dataclass(frozen=True)
@@ -50,19 +50,6 @@ class Wanted:
     def takes(self, key: str) -> bool:
         """Tell whether the uploads of ``key`` are meant, as far as their key decides."""
         return self.key in (None, key) and key.startswith(self.prefix or "")
-
-
-@dataclass(frozen=True)
-class AbortOutcome(Answers):
-    """What became of one upload.
-
-    ``did`` is ``aborted``, with what it held; ``forgotten``, where only its record was left to delete; ``skipped`` or
-    ``failed``, and ``why``.
-    """
-
-    upload: UnfinishedUpload
-    did: str
-    why: str | None = None
 
 
 def latest(times: Iterable[datetime | None]) -> datetime | None:

@@ -242,8 +242,8 @@ class UnfinishedUpload(Answers):
 
     ``ours`` tells whether it has an upload record; then ``source`` names what is uploaded, ``size`` how long that is
     and ``part_size`` how it is cut, as far as they are known; ``strong``, whether the source can say that it is still
-    the same. ``parts`` and ``kept``, their bytes, are what the service holds; both are None where it no longer knows the
-    upload and only the record is left. ``active`` is when the newest part came, or the beginning where there is none.
+    the same. ``parts`` and ``kept``, their bytes, are what the service holds; both are None where it does not know the
+    upload any more. ``active`` is when the newest part came, or the beginning where there is none.
     ``live``: a run may be at work on it. ``stale``: nobody has been for 24 h, or only the record is left.
     """
 
@@ -261,6 +261,19 @@ class UnfinishedUpload(Answers):
     active: datetime | None = None
     live: bool = False
     stale: bool = False
+
+
+@dataclass(frozen=True)
+class AbortOutcome(Answers):
+    """What became of one upload.
+
+    ``did`` is ``aborted``, with what it held; ``forgotten``, where only its record was left to delete; ``skipped`` or
+    ``failed``, and ``why``.
+    """
+
+    upload: UnfinishedUpload
+    did: str
+    why: str | None = None
 
 
 @dataclass(frozen=True)
@@ -318,7 +331,7 @@ class TreeProgress:
 class TreeResult(Answers):
     """What a recursive transfer or delete did, in objects; ``bytes`` are those of what was copied or deleted.
 
-    ``failures`` are the first 1,000 of ``failed``. See :class:`ObjectOutcome` for the words.
+    ``failures`` are the first 1,000 of ``failed``. See ``ObjectOutcome`` for the words.
     """
 
     copied: int = 0

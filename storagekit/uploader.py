@@ -98,7 +98,7 @@ class StreamingUploader:
         self.store = Store.of(driver, backend, self._retry, self._clock, max_speed)
         self._scope = scope or backend
         self._part_size = part_size
-        self._workers = workers
+        self.workers = workers
         self._checkpoint = checkpoint
         self._state_directory = state_directory
         self.window = Window(memory)
@@ -199,7 +199,7 @@ class StreamingUploader:
 
         With ``source_id``, the caller's own name for this very content, ``UploadContext.offset`` says from which byte
         it is wanted. Without, it is 0: what is there is compared as the bytes pass. Until ``upload_stream`` runs
-        nothing is held: another stream to the key may take the upload over. See :meth:`upload` for the rest.
+        nothing is held: another stream to the key may take the upload over. See ``upload`` for the rest.
         """
         check_key(key, self.store.limits)
         check(part_size=part_size, content_type=content_type, source_id=source_id, on_note=on_note)
@@ -225,7 +225,7 @@ class StreamingUploader:
 
         ``total_size`` is the size of the whole source in bytes; with it, a stream that ends early or goes on is an
         error and nothing is published. Where it equals ``context.offset`` the stream is not read. ``sha256`` is of the
-        whole source as well, so it can only be proven from offset 0. Raises what :meth:`upload` does, and
+        whole source as well, so it can only be proven from offset 0. Raises what ``upload`` does, and
         ConfigurationError where the upload has gone on since ``init_upload``.
         """
         check(context=context, total_size=total_size, sha256=sha256)
@@ -280,7 +280,7 @@ class StreamingUploader:
             content_type=request.content_type or guess_content_type(key, opened.content_type),
             metadata=metadata,
             part_size=part_size or self._part_size or self._choose_part_size(),
-            workers=self._workers,
+            workers=self.workers,
             window=means.share,
             clock=self._clock,
             cancel=means.cancel,

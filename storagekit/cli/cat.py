@@ -9,8 +9,8 @@ import typer
 from storagekit.cli import _options
 from storagekit.cli._command import command
 from storagekit.cli._connection import Connection
+from storagekit.cli._streams import write_to_stdout
 from storagekit.cli._uri import parse_remote
-from storagekit.cli.cp import write_to_stdout
 
 
 @command

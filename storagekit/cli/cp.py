@@ -1,32 +1,38 @@
-"""``storagekit cp``: one file, URL, object or standard input to another place."""
+"""``storagekit cp``: one file, URL, object or standard input to another place; with ``-r`` all of a directory."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from storagekit._sizes import parse_rate, parse_size
 from storagekit.cli import _options
 from storagekit.cli._command import command
+from storagekit.cli._complete import complete_profile
 from storagekit.cli._connection import Connection
-from storagekit.cli._output import Meter, Output
-from storagekit.cli._units import parse_size, show_size
-from storagekit.cli._uri import LocalPath, Location, Remote, StandardStream, WebURL, parse
+from storagekit.cli._output import Output
+from storagekit.cli._transfer import Upload, Wishes, download, pointing_to_recursion
+from storagekit.cli._trees import copy, is_tree
+from storagekit.cli._uri import Location, Remote, StandardStream, WebURL, parse
 from storagekit.errors import ConfigurationError
-from storagekit.types import UploadResult
 
 if TYPE_CHECKING:
     from storagekit.client import StorageClient
+
+
+_OF_EVERY_PROFILE = ("HOME", "STORAGEKIT_CONFIG", "STORAGEKIT_DISABLE_PLUGINS", "SSL_CERT_FILE")
+"""What SRC's profile takes from the environment. The rest is DST's, and would win over the profile."""
 
 _HELP = """Copy SRC to DST: a path, an http(s) URL, backend://bucket/key, or - for standard input or output.
 
 A copy that was interrupted goes on where it stopped when the same command is run again, from any machine. An object is
 copied on the server where both are of one service, else its bytes are streamed through.
+
+With -r, what lies below SRC lands below DST; SRC's own name is not added, and a slash at the end changes nothing. What
+is there already, unchanged, is skipped. An object that fails does not stop the others; then the exit code is 1.
 
 \b
 Examples:
@@ -34,72 +40,82 @@ Examples:
   storagekit cp shard.tar local://datasets/raw/shard.tar
   storagekit cp minio://datasets/raw/shard.tar ./
   storagekit cp minio://datasets/raw/shard.tar minio://archive/
+  storagekit cp -r photos minio://backups/photos
+  storagekit cp -r minio://backups/photos ./restored
+  storagekit cp -r minio://photos minio://archive/photos --source-profile old
   pg_dump db | storagekit cp - minio://backups/db.sql
 """
 
 
 def cp(
     connection: Connection,
-    src: Annotated[str, typer.Argument(metavar="SRC")],
-    dst: Annotated[str, typer.Argument(metavar="DST")],
-    part_size: Annotated[str | None, typer.Option(help="Bytes per part of a new upload, such as 16MiB.")] = None,
-    workers: Annotated[int, typer.Option(help="Parts under way at once.")] = 4,
-    memory: Annotated[str, typer.Option(help="Memory budget for all parts under way.")] = "256MiB",
+    src: Annotated[str, typer.Argument(metavar="SRC", help="What is copied.")],
+    dst: Annotated[str, typer.Argument(metavar="DST", help="Where to.")],
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Copy all that lies below the directory or prefix SRC.")
+    ] = False,
+    part_size: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Bytes per part of a new upload, such as 16MiB.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Parts under way at once; with -r also objects. 4 unless the profile says so."),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Memory for all parts under way. 256MiB unless the profile says so."),
+    ] = None,
+    max_speed: Annotated[
+        str | None, typer.Option(metavar="RATE", help="The most that all transfers together move, such as 50MB/s.")
+    ] = None,
     checkpoint: Annotated[
-        str, typer.Option(help="Where the upload record is kept: auto, bucket, local, off.")
-    ] = "auto",
-    no_resume: Annotated[bool, typer.Option("--no-resume", help="The same as --checkpoint off.")] = False,
-    restart: Annotated[bool, typer.Option("--restart", help="Discard what earlier runs left first.")] = False,
-    size: Annotated[str | None, typer.Option(help="Bytes that SRC must have; else nothing is published.")] = None,
+        str | None, typer.Option(metavar="WHERE", help="Where the upload record is kept: auto, bucket, local, off.")
+    ] = None,
+    no_resume: Annotated[
+        bool, typer.Option("--no-resume", help="The same as --checkpoint off; with -r also copies what is there.")
+    ] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Discard what earlier runs left first; with -r also copies what is there.")
+    ] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Read the copy back and compare it with SRC.")] = False,
+    size: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Bytes that SRC must have; else nothing is published.")
+    ] = None,
     sha256: Annotated[
         str | None, typer.Option(metavar="HEX", help="SHA-256 that SRC must have; else nothing is published.")
     ] = None,
+    source_profile: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Profile of SRC, where both are objects.", autocompletion=complete_profile),
+    ] = None,
+    dry_run: _options.DryRun = False,
     as_json: _options.Json = False,
     quiet: _options.Quiet = False,
 ) -> None:
     source, target = parse_pair(src, dst)
+    require_one_meaning(source, target, connection, source_profile)
     output = Output(as_json, quiet, data_on_stdout=isinstance(target, StandardStream))
-    remote = target if isinstance(target, Remote) else source
-    assert isinstance(remote, Remote)  # noqa: S101  # parse_pair saw to it
+    wishes = Wishes(not no_resume, restart, verify, dry_run, parse_size(size) if size else None, sha256)
     with ExitStack() as stack:
         client = stack.enter_context(
             connection.client(
-                remote,
+                _place(source, target),
                 part_size=parse_size(part_size) if part_size else None,
                 workers=workers,
-                memory=parse_size(memory),
+                memory=parse_size(memory) if memory else None,
+                max_speed=parse_rate(max_speed) if max_speed else None,
                 checkpoint="off" if no_resume else checkpoint,
             )
         )
-        promise = _Promise(parse_size(size) if size else None, sha256)
-        if not isinstance(target, Remote):
-            promise.refuse()
-            _download(client, remote, target, output, resume=not (no_resume or restart))
+        origin = _origin(client, source, target, source_profile, stack)
+        if recursive and is_tree(origin, source):
+            copy(client, origin, source, target, output, wishes)
             return
-        upload = _Upload(client, target, output, promise, restart)
-        if isinstance(source, Remote):
-            require_one_meaning(source, target, connection)
-            same = source.backend == target.backend
-            origin = client if same else stack.enter_context(Connection().client(source))
-            upload.of_object(origin, _options.need_key(source))
-        else:
-            upload.of(source)
+        with pointing_to_recursion(origin, source):
+            _copy_one(client, origin, source, target, output, wishes)
 
 
 cp.__doc__ = _HELP
-
-
-@dataclass(frozen=True)
-class _Promise:
-    """What the user says of the source's bytes."""
-
-    size: int | None
-    sha256: str | None
-
-    def refuse(self) -> None:
-        """Raise ConfigurationError if anything is promised: a download is proven by the service's own facts."""
-        if self.size is not None or self.sha256 is not None:
-            raise ConfigurationError("--size and --sha256 are for uploads", hint="Leave them out")
 
 
 def parse_pair(src: str, dst: str) -> tuple[Location, Location]:
@@ -112,147 +128,54 @@ def parse_pair(src: str, dst: str) -> tuple[Location, Location]:
     return source, target
 
 
-def require_one_meaning(source: Remote, target: Remote, connection: Connection) -> None:
-    """Raise ConfigurationError where an option could be meant for either of two backends."""
-    if source.backend != target.backend and (connection.endpoint_url or connection.region):
+def require_one_meaning(source: Location, target: Location, connection: Connection, source_profile: str | None) -> None:
+    """Raise ConfigurationError where an option could be meant for either of two places, or for none."""
+    if not (isinstance(source, Remote) and isinstance(target, Remote)):
+        if source_profile is not None:
+            raise ConfigurationError(
+                "--source-profile is for a copy from object to object", hint="Use --profile for the one object"
+            )
+    elif source.backend != target.backend and (connection.endpoint_url or connection.region) and not source_profile:
         raise ConfigurationError(
             f"--endpoint-url and --region could be meant for {source.backend} or for {target.backend}",
-            hint="Set the environment variables of each backend instead",
+            hint="Set the environment variables of each backend instead, or name SRC's profile with --source-profile",
         )
 
 
-@dataclass(frozen=True)
-class _Upload:
-    """One upload to ``target``, from whatever source."""
-
-    client: StorageClient
-    target: Remote
-    output: Output
-    promise: _Promise
-    restart: bool
-
-    def of(self, source: Location) -> None:
-        """Upload a file, a URL, or standard input."""
-        from storagekit._http import HTTPSource
-        from storagekit._source import FileSource, Source
-        from storagekit._stream_source import StreamSource
-
-        if isinstance(source, WebURL):
-            reader: Source = HTTPSource(source.url)
-            target = self.target.named(source.name)
-        elif isinstance(source, LocalPath):
-            reader, target = FileSource(source.path), self.target.named(Path(source.path).name)
-        else:
-            target = self.target.named("")
-            reader = StreamSource(standard_input(), "standard input")
-        with self._telling(target) as listener:
-            result = self.client.upload(
-                reader,
-                target.key,
-                size=self.promise.size,
-                sha256=self.promise.sha256,
-                restart=self.restart,
-                on_progress=listener,
-                on_note=self.output.note,
-            )
-        self._say(result)
-
-    def of_object(self, origin: StorageClient, source: Remote) -> None:
-        """Copy an object of ``origin``."""
-        target = self.target.named(base_name(source.key))
-        with self._telling(target) as listener:
-            result = self.client.copy_object(
-                source.key,
-                target.key,
-                source_bucket=source.bucket,
-                source_client=origin,
-                size=self.promise.size,
-                sha256=self.promise.sha256,
-                restart=self.restart,
-                on_progress=listener,
-                on_note=self.output.note,
-            )
-        self._say(result)
-
-    @contextmanager
-    def _telling(self, target: Remote) -> Iterator[Meter]:
-        with _saying_how_to_go_on(self.output), self.output.progress(str(target)) as listener:
-            yield listener
-
-    def _say(self, result: UploadResult) -> None:
-        self.output.result(dict(result), _line(self.client.backend, result))
+def _place(source: Location, target: Location) -> Remote:
+    """Return the object or prefix that the options of the connection are for."""
+    remote = target if isinstance(target, Remote) else source
+    assert isinstance(remote, Remote)  # noqa: S101  # parse_pair saw to it
+    return remote
 
 
-def standard_input() -> IO[bytes]:
-    """Return standard input without a buffer. Raises ConfigurationError where it is closed.
+def _origin(
+    client: StorageClient, source: Location, target: Location, source_profile: str | None, stack: ExitStack
+) -> StorageClient:
+    """Return the client of the source: another one only where an object comes from another place.
 
-    Not ``sys.stdin.buffer``: a thread that is blocked in it holds its lock, and the interpreter dies of that at exit.
+    A profile of its own says all of the connection to it.
     """
-    if sys.stdin is None:
-        raise ConfigurationError("standard input is closed", hint="Give it a file or a pipe")
-    return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+    if not (isinstance(source, Remote) and isinstance(target, Remote)):
+        return client
+    if source.backend == target.backend and source_profile is None:
+        return client
+    if source_profile is None:
+        return stack.enter_context(Connection().client(source))
+    apart = {name: value for name, value in os.environ.items() if name in _OF_EVERY_PROFILE}
+    return stack.enter_context(Connection(profile=source_profile).client(source, environment=apart))
 
 
-@contextmanager
-def _saying_how_to_go_on(output: Output) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        output.note("to go on, run the same command again")
-        output.note("to begin afresh instead, whatever is kept, run it with --restart")
-        raise
-
-
-def _line(backend: str, result: UploadResult) -> str:
-    kept = f", {show_size(result.kept)} were already there" if result.kept else ""
-    return f"{backend}://{result.bucket}/{result.key}: {show_size(result.size)}{kept}, etag {result.etag}"
-
-
-def _download(client: StorageClient, source: Remote, target: Location, output: Output, *, resume: bool) -> None:
-    _options.need_key(source)
-    if isinstance(target, StandardStream):
-        write_to_stdout(client, source.key)
-        return
-    assert isinstance(target, LocalPath)  # noqa: S101  # parse_pair saw to it
-    path = _file_for(target.path, source.key)
-    with _saying_how_to_go_on(output), output.progress(str(path)) as listener:
-        result = client.download_file(source.key, path, resume=resume, on_progress=listener)
-    output.result(dict(result), f"{path}: {show_size(result.size)}, etag {result.etag}")
-
-
-def _file_for(path: str, key: str) -> Path:
-    into_directory = path.endswith("/") or Path(path).is_dir()
-    return Path(path) / base_name(key) if into_directory else Path(path)
-
-
-def base_name(key: str) -> str:
-    """Return the last segment of a key."""
-    return key.rstrip("/").rpartition("/")[2]
-
-
-def write_to_stdout(client: StorageClient, key: str) -> None:
-    """Write an object's bytes to standard output. Raises ConfigurationError where that is closed.
-
-    Through a buffer of our own: with PYTHONUNBUFFERED that of ``sys.stdout`` is none, and writes a part of a block
-    where the disk is full, without an error.
-    """
-    if sys.stdout is None:
-        raise ConfigurationError("standard output is closed", hint="Redirect it to a file or a pipe")
-    output = open(sys.stdout.fileno(), "wb", closefd=False)  # noqa: SIM115  # a close after an error would hide it
-    for block in client.iter_bytes(key):
-        with _naming_stdout():
-            output.write(block)
-    with _naming_stdout():
-        output.close()
-
-
-@contextmanager
-def _naming_stdout() -> Iterator[None]:
-    """Inside, an error of the system (a full disk) says that it is about standard output."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, "standard output") from error
+def _copy_one(
+    client: StorageClient, origin: StorageClient, source: Location, target: Location, output: Output, wishes: Wishes
+) -> None:
+    if not isinstance(target, Remote):
+        assert isinstance(source, Remote)  # noqa: S101  # parse_pair saw to it
+        download(client, source, target, output, wishes)
+    elif isinstance(source, Remote):
+        Upload(client, target, output, wishes).of_object(origin, source)
+    else:
+        Upload(client, target, output, wishes).of(source)
 
 
 run = command(cp)

@@ -19,12 +19,12 @@ from storagekit._retry import RetryPolicy
 from storagekit._store import Store
 from storagekit._survey import Survey
 from storagekit._tidy import Tidying, service_time
-from storagekit._unfinished import AbortOutcome, Wanted
+from storagekit._unfinished import Wanted
 from storagekit.driver import Code, Driver
 from storagekit.drivers.memory import LIMITS, MemoryDriver
 from storagekit.testing.bodies import BytesBody
 from storagekit.testing.faults import Call, FakeClock, FaultyDriver, fault
-from storagekit.types import PartPage, PutResult, UnfinishedUpload, Upload, WriteOptions
+from storagekit.types import AbortOutcome, PartPage, PutResult, UnfinishedUpload, Upload, WriteOptions
 from tests.engine.conftest import BUCKET, PART, Service
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)

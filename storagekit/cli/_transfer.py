@@ -1,0 +1,229 @@
+"""What ``cp`` does for one object: a file, URL, object or standard input to an object; an object to a file or a pipe.
+
+A dry run looks at the source as the transfer would, and stops there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from storagekit.cli import _options
+from storagekit.cli._output import Meter, Output
+from storagekit.cli._streams import standard_input, write_to_stdout
+from storagekit.cli._units import show_size
+from storagekit.cli._uri import LocalPath, Location, Remote, StandardStream, WebURL
+from storagekit.errors import ConfigurationError, ObjectNotFoundError
+from storagekit.types import UploadResult
+
+if TYPE_CHECKING:
+    from storagekit._source import Source
+    from storagekit.client import StorageClient
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user wants of a transfer. ``size`` and ``sha256`` are what is said of the source's bytes."""
+
+    resume: bool = True
+    restart: bool = False
+    verify: bool = False
+    dry_run: bool = False
+    size: int | None = None
+    sha256: str | None = None
+
+    def refuse_promises(self) -> None:
+        """Raise ConfigurationError if anything is said of the bytes where nothing can be done with it."""
+        if self.size is not None or self.sha256 is not None:
+            raise ConfigurationError("--size and --sha256 are for the upload of one object", hint="Leave them out")
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One upload to ``target``, from whatever source."""
+
+    client: StorageClient
+    target: Remote
+    output: Output
+    wishes: Wishes
+
+    def of(self, source: Location) -> None:
+        """Upload a file, a URL, or standard input."""
+        target = self.target.named(_name_of(source))
+        if self.wishes.dry_run:
+            self._say_what_would_be(target, None if isinstance(source, StandardStream) else _reader(source), source)
+            return
+        with self._telling(target) as listener:
+            result = self.client.upload(
+                _reader(source),
+                target.key,
+                size=self.wishes.size,
+                sha256=self.wishes.sha256,
+                restart=self.wishes.restart,
+                verify=self.wishes.verify,
+                on_progress=listener,
+                on_note=self.output.note,
+            )
+        self._say(result)
+
+    def of_object(self, origin: StorageClient, source: Remote) -> None:
+        """Copy an object of ``origin``."""
+        target = self.target.named(base_name(_options.need_key(source).key))
+        if self.wishes.dry_run:
+            self._say_copy(target, str(source), origin.head_object(source.key, bucket=source.bucket).size)
+            return
+        with self._telling(target) as listener:
+            result = self.client.copy_object(
+                source.key,
+                target.key,
+                source_bucket=source.bucket,
+                source_client=origin,
+                size=self.wishes.size,
+                sha256=self.wishes.sha256,
+                restart=self.wishes.restart,
+                verify=self.wishes.verify,
+                on_progress=listener,
+                on_note=self.output.note,
+            )
+        self._say(result)
+
+    def _say_what_would_be(self, target: Remote, reader: Source | None, source: Location) -> None:
+        from storagekit._clock import Cancel
+
+        size = None
+        if reader is not None:
+            opened = reader.open(Cancel())
+            size = opened.size
+            opened.close()
+        self._say_copy(target, _shown(source), size)
+
+    def _say_copy(self, target: Remote, source: str, size: int | None) -> None:
+        from storagekit._names import check_key
+
+        check_key(target.key, self.client.uploader.store.limits)
+        say_what_would_be(self.output, source, str(target), size)
+
+    @contextmanager
+    def _telling(self, target: Remote) -> Iterator[Meter]:
+        with saying_how_to_go_on(self.output), self.output.progress(str(target)) as listener:
+            yield listener
+
+    def _say(self, result: UploadResult) -> None:
+        self.output.result(dict(result), _line(self.client.backend, result))
+
+
+def _reader(source: Location) -> Source:
+    from storagekit._http import HTTPSource
+    from storagekit._source import FileSource
+    from storagekit._stream_source import StreamSource
+
+    if isinstance(source, WebURL):
+        return HTTPSource(source.url)
+    if isinstance(source, LocalPath):
+        return FileSource(source.path)
+    return StreamSource(standard_input(), "standard input")
+
+
+def _name_of(source: Location) -> str:
+    if isinstance(source, WebURL):
+        return source.name
+    return Path(source.path).name if isinstance(source, LocalPath) else ""
+
+
+def _shown(source: Location) -> str:
+    """Return a source as people see it: of a URL nothing that may be a secret."""
+    if isinstance(source, WebURL):
+        from storagekit._http_rules import public_url
+
+        return public_url(source.url)
+    return source.path if isinstance(source, LocalPath) else "standard input"
+
+
+def say_what_would_be(output: Output, source: str, target: str, size: int | None) -> None:
+    """Say the result of a dry run."""
+    length = "unknown length" if size is None else show_size(size)
+    facts = {"dry_run": True, "source": source, "target": target, "size": size}
+    output.result(facts, f"would copy {source} to {target}: {length}")
+
+
+def download(client: StorageClient, source: Remote, target: Location, output: Output, wishes: Wishes) -> None:
+    """Write an object to a file, a device, or standard output."""
+    _options.need_key(source)
+    wishes.refuse_promises()
+    path = None if isinstance(target, StandardStream) else _file_for(target, source.key)
+    if path is None and wishes.verify:
+        raise ConfigurationError("--verify cannot read standard output back", hint="Copy to a file, or leave it out")
+    if wishes.dry_run:
+        say_what_would_be(output, str(source), str(path or "standard output"), client.head_object(source.key).size)
+    elif path is None:
+        write_to_stdout(client, source.key)
+    else:
+        _to_file(client, source, path, output, wishes)
+
+
+def _to_file(client: StorageClient, source: Remote, path: Path, output: Output, wishes: Wishes) -> None:
+    with saying_how_to_go_on(output), output.progress(str(path)) as listener:
+        result = client.download_file(
+            source.key,
+            path,
+            resume=wishes.resume and not wishes.restart,
+            verify=wishes.verify,
+            on_progress=listener,
+        )
+    verified = ", verified" if result.verified else ""
+    output.result(dict(result), f"{path}: {show_size(result.size)}{verified}, etag {result.etag}")
+
+
+@contextmanager
+def saying_how_to_go_on(output: Output) -> Iterator[None]:
+    """Inside, an interrupt says what can be done next."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        output.note("to go on, run the same command again")
+        output.note("to begin afresh instead, whatever is kept, run it with --restart")
+        raise
+
+
+@contextmanager
+def pointing_to_recursion(client: StorageClient, source: Location) -> Iterator[None]:
+    """Inside, a directory or prefix that is taken for one file or object is an error that says to add ``-r``."""
+    if isinstance(source, LocalPath) and Path(source.path).is_dir():
+        raise ConfigurationError(f"{source.path} is a directory", hint="Add -r to copy what is in it")
+    if isinstance(source, Remote) and source.bucket and not source.key:
+        raise ConfigurationError(f"{source} is a bucket", hint="Add -r to copy what is in it")
+    try:
+        yield
+    except ObjectNotFoundError as error:
+        if isinstance(source, Remote) and lies_below(client, source):
+            raise ConfigurationError(
+                f"{source} is no object, but a prefix", hint="Add -r to copy all below it"
+            ) from error
+        raise
+
+
+def lies_below(client: StorageClient, source: Remote) -> bool:
+    """Tell whether there are objects below the prefix, or in the bucket."""
+    from storagekit._tree.rules import below
+
+    return bool(client.list_objects(bucket=source.bucket, prefix=below(source.key), max_keys=1).objects)
+
+
+def _line(backend: str, result: UploadResult) -> str:
+    kept = f", {show_size(result.kept)} were already there" if result.kept else ""
+    verified = ", verified" if result.verified else ""
+    return f"{backend}://{result.bucket}/{result.key}: {show_size(result.size)}{kept}{verified}, etag {result.etag}"
+
+
+def _file_for(target: Location, key: str) -> Path:
+    assert isinstance(target, LocalPath)  # noqa: S101  # parse_pair saw to it
+    into_directory = target.path.endswith("/") or Path(target.path).is_dir()
+    return Path(target.path) / base_name(key) if into_directory else Path(target.path)
+
+
+def base_name(key: str) -> str:
+    """Return the last segment of a key."""
+    return key.rstrip("/").rpartition("/")[2]
