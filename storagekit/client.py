@@ -11,6 +11,7 @@ something else.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from types import TracebackType
@@ -20,35 +21,43 @@ from storagekit._arguments import check
 from storagekit._client_buckets import BucketMethods
 from storagekit._client_listings import ListingMethods
 from storagekit._client_objects import ObjectMethods
+from storagekit._client_trees import TreeMethods
 from storagekit._client_unfinished import UnfinishedMethods
 from storagekit._client_uploads import UploadMethods
 from storagekit._clock import Cancel, Clock
+from storagekit._profiles import load
 from storagekit._retry import RetryPolicy
-from storagekit.config import Given, choose_backend, resolve, texts
+from storagekit._tuning import Tuning
+from storagekit.config import Configuration, Given, configure, overruled, texts
 from storagekit.downloader import Downloader
 from storagekit.driver import Driver
 from storagekit.plugins import Registry
-from storagekit.uploader import DEFAULT_MEMORY, DEFAULT_WORKERS, StreamingUploader
+from storagekit.uploader import StreamingUploader
 
 __all__ = ["Cancel", "StorageClient"]
 
 
-class StorageClient(UploadMethods, ObjectMethods, ListingMethods, BucketMethods, UnfinishedMethods):
+class StorageClient(TreeMethods, UploadMethods, ObjectMethods, ListingMethods, BucketMethods, UnfinishedMethods):
     """One backend. Safe to share between threads; a context manager that closes its connections.
 
     Args:
         backend: ``obs``, ``minio`` (or ``s3``), ``oss``, ``local``, ``memory``, or what a plugin brings. None: from
-            the environment, or ``minio`` where an endpoint is given.
-        bucket: the bucket of calls that name none.
+            the profile or the environment, or ``minio`` where an endpoint is given.
+        bucket: the bucket of calls that name none; None for that of the environment or the profile.
+        profile: name of a profile in the configuration file, or ``obsutil:``, ``ossutil:[NAME]``, ``mc:ALIAS``. None:
+            that of STORAGEKIT_PROFILE, or the one named ``default``, where it is of this backend.
         endpoint: host, host:port or URL of the service.
-        part_size: bytes per part of new uploads; None for 16 MiB.
-        workers: parts under way at once.
-        memory: budget in bytes for all parts under way.
-        checkpoint: where upload records are kept: ``auto``, ``bucket``, ``local``, ``off``.
-        max_speed: bytes per second that all transfers together send and receive at most; None for no limit.
+        part_size: bytes per part of new uploads; None for the profile's, or 16 MiB.
+        workers: parts under way at once; None for the profile's, or 4.
+        memory: budget in bytes for all parts under way; None for the profile's, or 256 MiB.
+        checkpoint: where upload records are kept: ``auto``, ``bucket``, ``local``, ``off``; None for the profile's, or
+            ``auto``.
+        max_speed: bytes per second that all transfers together send and receive at most; None for the profile's, or
+            no limit.
         retry: how often and how long to try one request.
         clock: time, sleep and chance; replaced in tests.
-        environment: variables to read settings from; None for the process's own.
+        environment: variables to read settings from; None for the process's own. The user's own files are looked for
+            where it has HOME.
         driver: a driver object to use instead of making one.
         settings: further settings of the backend, such as ``access_key``, ``secret_key``, ``region``, ``use_ssl``,
             ``root``.
@@ -63,11 +72,12 @@ class StorageClient(UploadMethods, ObjectMethods, ListingMethods, BucketMethods,
         backend: str | None = None,
         bucket: str | None = None,
         *,
+        profile: str | None = None,
         endpoint: str | None = None,
         part_size: int | None = None,
-        workers: int = DEFAULT_WORKERS,
-        memory: int = DEFAULT_MEMORY,
-        checkpoint: str = "auto",
+        workers: int | None = None,
+        memory: int | None = None,
+        checkpoint: str | None = None,
         max_speed: int | None = None,
         retry: RetryPolicy | None = None,
         clock: Clock | None = None,
@@ -75,14 +85,19 @@ class StorageClient(UploadMethods, ObjectMethods, ListingMethods, BucketMethods,
         driver: Driver | None = None,
         **settings: Given | None,
     ) -> None:
-        check(bucket=bucket, part_size=part_size, workers=workers, memory=memory, max_speed=max_speed, retry=retry)
+        check(bucket=bucket, part_size=part_size, max_speed=max_speed, retry=retry)
         env = os.environ if environment is None else environment
-        self.backend = choose_backend(backend, endpoint, env) if driver is None else backend or "driver"
-        self._scope = self.backend
+        self.backend = self._scope = backend or "driver"
         self._service: object = id(driver)
+        tuning = Tuning()
         if driver is None:
-            driver, self._scope, account = _make(self.backend, {**settings, "endpoint": endpoint}, env)
-            self._service = (self._scope, account)
+            found, driver = _make(profile, backend, bucket, {**settings, "endpoint": endpoint}, env)
+            self.backend, bucket, tuning = found.backend.text, found.bucket, found.tuning
+            self._scope, self._service = found.scope, (found.scope, found.account)
+        tuning = tuning.but(
+            part_size=part_size, workers=workers, memory=memory, checkpoint=checkpoint, max_speed=max_speed
+        )
+        check(workers=tuning.workers, memory=tuning.memory)
         self.bucket = bucket
         self._retry = retry or RetryPolicy()
         self._clock = clock or Clock()
@@ -90,16 +105,16 @@ class StorageClient(UploadMethods, ObjectMethods, ListingMethods, BucketMethods,
             driver,
             backend=self.backend,
             scope=self._scope,
-            part_size=part_size,
-            workers=workers,
-            memory=memory,
-            checkpoint=checkpoint,
+            part_size=tuning.part_size,
+            workers=tuning.workers,
+            memory=tuning.memory,
+            checkpoint=tuning.checkpoint,
             retry=self._retry,
             clock=self._clock,
-            max_speed=max_speed,
+            max_speed=tuning.max_speed,
         )
         self._store = self.uploader.store
-        self._downloader = Downloader(self._store, workers, self.uploader.window)
+        self._downloader = Downloader(self._store, tuning.workers, self.uploader.window)
 
     def __enter__(self) -> StorageClient:
         return self
@@ -121,11 +136,16 @@ class StorageClient(UploadMethods, ObjectMethods, ListingMethods, BucketMethods,
 
 
 def _make(
-    backend: str, arguments: Mapping[str, Given | None], environment: Mapping[str, str]
-) -> tuple[Driver, str, str | None]:
-    """Return the driver, what tells its service apart (one name for a backend and its aliases), and the account."""
+    profile: str | None,
+    backend: str | None,
+    bucket: str | None,
+    arguments: Mapping[str, Given | None],
+    environment: Mapping[str, str],
+) -> tuple[Configuration, Driver]:
+    """Return what the configuration says, and the driver."""
     registry = Registry.create(environment)
-    spec = registry.find(backend)
-    values = texts(resolve(spec, arguments, environment))
-    place = values.get("endpoint") or values.get("root") or ""
-    return registry.create_driver(backend, values), f"{spec.backend} {place}", values.get("access_key")
+    named = load(profile, environment)
+    found = configure(registry.find, named, environment, backend=backend, bucket=bucket, arguments=arguments)
+    for value in overruled(found.profile, found.settings):
+        logging.getLogger("storagekit").warning("%s counts, not the %s of %s", value.origin, value.name, found.profile)
+    return found, registry.create_driver(found.backend.text, texts(found.settings))

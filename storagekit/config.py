@@ -1,19 +1,23 @@
-"""Which backend, and with which settings: argument, then environment, then default. Pure functions of values.
+"""Which backend, and with which settings: argument, environment, profile, default. Pure functions of values.
 
 A backend's settings and the environment variables they are read from are stated by its driver
-(``DriverSpec.settings``); what all backends share is here.
+(``DriverSpec.settings``); what all backends share is here, and how a client transfers is in ``_tuning.py``. Profiles
+are read by ``_profiles.py``.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
+from storagekit import _tuning
 from storagekit.driver import DriverSpec, Setting
 from storagekit.errors import ConfigurationError
 
 BACKEND = "STORAGEKIT_BACKEND"
+PROFILE = "STORAGEKIT_PROFILE"
 
 _HINTS_OF_BACKEND = {
     "obs": ("OBS_ACCESS_KEY_ID", "OBS_AK", "OBS_SERVER", "OBS_ENDPOINT"),
@@ -27,6 +31,15 @@ _SHARED_ENV = {
     "secret_key": ("STORAGE_SECRET_KEY",),
 }
 
+_BUCKET_ENV = {
+    "obs": ("OBS_BUCKET",),
+    "minio": ("MINIO_BUCKET",),
+    "oss": ("OSS_BUCKET", "OSS_BUCKET_NAME"),
+}
+
+_PART_SIZE_ENV = {"minio": ("MINIO_CHUNK_SIZE",)}
+
+_USER_INFO = re.compile(r"^([^/]*//)?[^/]*@")
 
 Given = str | bool | int | float | os.PathLike[str]
 """What a setting may be given as; a driver gets its text."""
@@ -34,7 +47,7 @@ Given = str | bool | int | float | os.PathLike[str]
 
 @dataclass(frozen=True)
 class Value:
-    """One resolved setting and where it came from. A secret never shows in the repr."""
+    """One setting and where it came from: ``argument``, a variable, a profile, ``default``. A secret never shows."""
 
     name: str
     text: str
@@ -42,60 +55,218 @@ class Value:
     secret: bool = False
 
     def __repr__(self) -> str:
-        shown = "***" if self.secret else self.text
-        return f"Value({self.name}={shown!r} from {self.origin})"
+        return f"Value({self.name}={self.shown!r} from {self.origin})"
+
+    @property
+    def shown(self) -> str:
+        """What people may see: no secret, of an access key its ends, of an endpoint no user and password."""
+        if self.secret:
+            return "***"
+        if self.name == "access_key":
+            return f"{self.text[:4]}...{self.text[-4:]}" if len(self.text) > 12 else self.text
+        return _USER_INFO.sub(r"\1***@", self.text) if self.name == "endpoint" else self.text
 
 
-def choose_backend(given: str | None, endpoint: str | None, environment: Mapping[str, str]) -> str:
-    """Return the backend: as given, from STORAGEKIT_BACKEND, ``minio`` with an endpoint, or the one that is set up.
+@dataclass(frozen=True)
+class Profile:
+    """Settings of one backend under one name. Nothing of them shows in the repr: some are secrets.
 
-    Raises ConfigurationError, listing the choices, where none or several are set up; ``local`` only when named.
+    ``place`` is the file they are in, or the variable; ``named_by`` who asked for them: ``argument``,
+    ``STORAGEKIT_PROFILE``, or ``default`` where nobody did. ``withheld`` says of a setting why it is not there though
+    the file has it: obsutil keeps its keys encrypted.
     """
-    if given or environment.get(BACKEND):
-        return given or environment[BACKEND]
-    if endpoint:
-        return "minio"
-    found = [name for name, keys in _HINTS_OF_BACKEND.items() if any(environment.get(key) for key in keys)]
-    if len(found) == 1:
-        return found[0]
-    seen = f"several are set up: {', '.join(found)}" if found else "none is set up in the environment"
-    raise ConfigurationError(
-        f"no backend was chosen, and {seen}",
-        hint=f"Give backend= or set {BACKEND} to one of obs, minio, oss, local, memory, as far as they are installed",
+
+    name: str
+    place: str
+    backend: str
+    settings: Mapping[str, str] = field(repr=False)
+    named_by: str = "default"
+    withheld: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.origin
+
+    @property
+    def origin(self) -> str:
+        """Where a setting of it came from, for people."""
+        return f"profile {self.name} in {self.place}"
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """All that is known before a driver is made. ``profile`` is None where none is of this backend."""
+
+    backend: Value
+    spec: DriverSpec
+    profile: Profile | None
+    settings: Mapping[str, Value]
+    bucket: str | None
+    tuning: _tuning.Tuning
+
+    @property
+    def scope(self) -> str:
+        """What tells the service apart: one text for a backend and its aliases."""
+        settings = texts(self.settings)
+        return f"{self.spec.backend} {settings.get('endpoint') or settings.get('root') or ''}"
+
+    @property
+    def account(self) -> str | None:
+        """The access key, where there is one."""
+        return texts(self.settings).get("access_key")
+
+
+def configure(
+    find: Callable[[str], DriverSpec],
+    profile: Profile | None,
+    environment: Mapping[str, str],
+    *,
+    backend: str | None = None,
+    bucket: str | None = None,
+    arguments: Mapping[str, Given | None] | None = None,
+) -> Configuration:
+    """Return what holds for these arguments; ``find`` returns the driver of a backend's name.
+
+    Raises ConfigurationError for what is missing, unknown or makes no sense.
+    """
+    given = arguments or {}
+    endpoint = given.get("endpoint")
+    chosen = choose_backend(backend, str(endpoint) if endpoint else None, environment, profile)
+    spec = find(chosen.text)
+    profile = matching(profile, spec, chosen)
+    own = _first(own_settings(spec), {"bucket": bucket}, environment, profile)
+    return Configuration(
+        backend=chosen,
+        spec=spec,
+        profile=profile,
+        settings=resolve(spec, given, environment, profile),
+        bucket=own["bucket"].text if "bucket" in own else None,
+        tuning=_tuning.parse({name: (value.text, value.origin) for name, value in own.items()}),
     )
 
 
-def resolve(
-    spec: DriverSpec, arguments: Mapping[str, Given | None], environment: Mapping[str, str]
-) -> dict[str, Value]:
-    """Return the settings of a backend: the argument if given, else the first environment variable that is set.
+def choose_backend(
+    given: str | None, endpoint: str | None, environment: Mapping[str, str], profile: Profile | None = None
+) -> Value:
+    """Return the backend: as given, of the profile given, from STORAGEKIT_BACKEND, of another profile, or guessed.
 
-    Raises ConfigurationError for an argument the backend does not know or cannot take, or a required setting that is
-    missing.
+    The guess is ``minio`` with an endpoint, else the one backend whose variables are set; ``local`` only when named.
+    Raises ConfigurationError, listing the choices, where none or several are set up.
+    """
+    for text, origin in _said_backends(given, environment, profile):
+        if text:
+            return Value("backend", text, origin)
+    if endpoint:
+        return Value("backend", "minio", "default, as there is an endpoint")
+    found = [name for name, keys in _HINTS_OF_BACKEND.items() if any(environment.get(key) for key in keys)]
+    if len(found) == 1:
+        return Value("backend", found[0], "default, as its variables are set")
+    seen = f"several are set up: {', '.join(found)}" if found else "none is set up in the environment"
+    raise ConfigurationError(
+        f"no backend was chosen, and {seen}",
+        hint=f"Give backend= or profile=, or set {BACKEND} to one of obs, minio, oss, local, memory, "
+        "as far as they are installed",
+    )
+
+
+def _said_backends(
+    given: str | None, environment: Mapping[str, str], profile: Profile | None
+) -> Iterator[tuple[str | None, str]]:
+    yield given, "argument"
+    if profile and profile.named_by == "argument":
+        yield profile.backend, profile.origin
+    yield environment.get(BACKEND), BACKEND
+    if profile:
+        yield profile.backend, profile.origin
+
+
+def matching(profile: Profile | None, spec: DriverSpec, backend: Value) -> Profile | None:
+    """Return the profile if it is of this backend (aliases count as the same), else None.
+
+    A profile that the environment names is left aside for another backend that an argument or a URI names, so that
+    ``STORAGEKIT_PROFILE=work`` does not forbid ``local://``. Raises ConfigurationError where the two contradict each
+    other: both are arguments, or both come from the environment.
+    """
+    if profile is None or profile.backend in (spec.backend, *spec.aliases):
+        return profile
+    if profile.named_by == "argument" or (profile.named_by, backend.origin) == (PROFILE, BACKEND):
+        asked = "what was asked for" if backend.origin == "argument" else backend.origin
+        raise ConfigurationError(
+            f"{profile.origin} is of the backend {profile.backend!r}, and {asked} is {backend.text!r}",
+            hint=f"Name a profile of {backend.text!r}, or leave out one of the two",
+        )
+    return None
+
+
+def resolve(
+    spec: DriverSpec,
+    arguments: Mapping[str, Given | None],
+    environment: Mapping[str, str],
+    profile: Profile | None = None,
+) -> dict[str, Value]:
+    """Return the settings of a backend: the argument if given, else the first variable that is set, else the profile's.
+
+    Raises ConfigurationError for an argument or a profile's setting that the backend does not know or cannot take, or
+    a required setting that is missing.
     """
     known = {setting.name for setting in spec.settings}
-    unknown = sorted(name for name, value in arguments.items() if value is not None and name not in known)
-    if unknown:
-        raise ConfigurationError(
-            f"the backend {spec.backend!r} has no setting {', '.join(unknown)}",
-            hint=f"It has {', '.join(sorted(known)) or 'none'}",
-        )
-    found = (_resolve_one(setting, arguments, environment) for setting in spec.settings)
-    values = {value.name: value for value in found if value is not None}
-    _require(spec, values)
+    require_known(spec, [name for name, value in arguments.items() if value is not None], known)
+    if profile:
+        own = {setting.name for setting in own_settings(spec)}
+        require_known(spec, profile.settings, known | own, profile.origin)
+    values = _first(spec.settings, arguments, environment, profile)
+    _require(spec, values, profile)
     return values
 
 
-def _resolve_one(
-    setting: Setting, arguments: Mapping[str, Given | None], environment: Mapping[str, str]
-) -> Value | None:
+def require_known(spec: DriverSpec, names: Iterable[str], known: Iterable[str], where: str = "") -> None:
+    """Raise ConfigurationError, listing those that there are, if the backend has no settings of these names."""
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise ConfigurationError(
+            f"the backend {spec.backend!r} has no setting {', '.join(unknown)}" + (f", as {where} says" * bool(where)),
+            hint=f"It has {', '.join(sorted(known)) or 'none'}",
+        )
+
+
+def own_settings(spec: DriverSpec) -> tuple[Setting, ...]:
+    """Return the settings of a client, not of its driver: the bucket, and how it transfers."""
+    bucket = Setting("bucket", _BUCKET_ENV.get(spec.backend, ()), help="bucket of calls that name none")
+    return (bucket, *_tuning.settings(_PART_SIZE_ENV.get(spec.backend, ())))
+
+
+def offers(
+    setting: Setting, arguments: Mapping[str, Given | None], environment: Mapping[str, str], profile: Profile | None
+) -> Iterator[Value]:
+    """Yield what a setting is said to be, wherever it is said; the first counts."""
     given = arguments.get(setting.name)
     if given is not None:
-        return Value(setting.name, _text(setting.name, given), "argument", setting.secret)
-    for variable in _variables(setting):
+        yield Value(setting.name, _text(setting.name, given), "argument", setting.secret)
+    for variable in variables(setting):
         if environment.get(variable):
-            return Value(setting.name, environment[variable], variable, setting.secret)
-    return None
+            yield Value(setting.name, environment[variable], variable, setting.secret)
+    if profile and profile.settings.get(setting.name):
+        yield Value(setting.name, profile.settings[setting.name], profile.origin, setting.secret)
+
+
+def _first(
+    settings: Iterable[Setting],
+    arguments: Mapping[str, Given | None],
+    environment: Mapping[str, str],
+    profile: Profile | None,
+) -> dict[str, Value]:
+    found = (next(offers(setting, arguments, environment, profile), None) for setting in settings)
+    return {value.name: value for value in found if value is not None}
+
+
+def overruled(profile: Profile | None, values: Mapping[str, Value]) -> list[Value]:
+    """Return the values of the environment that count instead of others in a profile that an argument names."""
+    if profile is None or profile.named_by != "argument":
+        return []
+    return [
+        value
+        for name, value in values.items()
+        if value.origin not in ("argument", profile.origin) and profile.settings.get(name) not in (None, "", value.text)
+    ]
 
 
 def _text(name: str, given: Given) -> str:
@@ -110,17 +281,19 @@ def _text(name: str, given: Given) -> str:
     return text
 
 
-def _variables(setting: Setting) -> Iterable[str]:
-    return dict.fromkeys((*setting.env, *(_SHARED_ENV.get(setting.name, ()) if setting.env else ())))
+def variables(setting: Setting) -> list[str]:
+    """Return the environment variables of a setting: the driver's own, then those that all backends share."""
+    return list(dict.fromkeys((*setting.env, *(_SHARED_ENV.get(setting.name, ()) if setting.env else ()))))
 
 
-def _require(spec: DriverSpec, values: Mapping[str, Value]) -> None:
+def _require(spec: DriverSpec, values: Mapping[str, Value], profile: Profile | None) -> None:
     for setting in spec.settings:
         if setting.required and setting.name not in values:
-            variables = " or ".join(setting.env)
+            names = " or ".join(setting.env)
+            why = profile.withheld.get(setting.name) if profile else None
             raise ConfigurationError(
-                f"the backend {spec.backend!r} needs {setting.name}",
-                hint=f"Give {setting.name}=" + (f", or set {variables}" if variables else ""),
+                f"the backend {spec.backend!r} needs {setting.name}" + (f"; {why}" if why else ""),
+                hint=f"Give {setting.name}=" + (f", or set {names}" if names else "") + ", or put it into a profile",
             )
 
 

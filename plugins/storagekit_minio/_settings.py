@@ -1,6 +1,6 @@
 """What the backend can be told, and what it makes of it: text in, one frozen value out.
 
-The core resolves arguments, environment and profile to a mapping of text; :func:`parse` checks it before any SDK is
+The core resolves arguments, environment and profile to a mapping of text; ``parse`` checks it before any SDK is
 imported and raises ConfigurationError, which names the setting and the variable to set and never shows a secret.
 """
 
@@ -27,18 +27,22 @@ SETTINGS = (
     Setting("access_key", env=("MINIO_ACCESS_KEY", "STORAGE_ACCESS_KEY"), required=True),
     Setting("secret_key", env=("MINIO_SECRET_KEY", "STORAGE_SECRET_KEY"), secret=True, required=True),
     Setting("session_token", env=("MINIO_SESSION_TOKEN",), secret=True, help="of temporary credentials"),
-    Setting("region", env=("MINIO_REGION",), help="default us-east-1, which MinIO takes unless it is set up otherwise"),
+    Setting("region", env=("MINIO_REGION",), help="MinIO takes any unless it is set up otherwise", default="us-east-1"),
     Setting("use_ssl", help="true or false, for an endpoint without a scheme"),
-    Setting("ca_file", env=("SSL_CERT_FILE",), help="PEM file of the certificate authorities to trust"),
-    Setting("connect_timeout_s", help="seconds until a connection must stand, default 10"),
-    Setting("read_timeout_s", help="seconds without a byte sent or received, default 60"),
-    Setting("max_connections", help="connections kept open, default 32; more are made when more threads call"),
-    Setting("server", help="minio or s3: whose rules for keys and listings hold; default s3 at AWS, else minio"),
-    Setting("min_part", help="smallest part but the last, bytes, default 5 MiB"),
-    Setting("max_part", help="largest part, bytes, default 5 GiB"),
-    Setting("max_parts", help="parts of one upload, default 10,000; Swift allows 1,000 unless it is set up otherwise"),
-    Setting("max_key_bytes", help="longest key, default 1,024; 969 on Swift, which adds to the key of a part"),
-    Setting("sparse_complete", help="false where a complete must name every part that was sent (Ceph RGW, rclone)"),
+    Setting("ca_file", env=("SSL_CERT_FILE",), help="PEM file of the authorities to trust", default="certifi's"),
+    Setting("connect_timeout_s", help="seconds until a connection must stand", default="10"),
+    Setting("read_timeout_s", help="seconds without a byte sent or received", default="60"),
+    Setting("max_connections", help="connections kept open; more are made when more threads call", default="32"),
+    Setting("server", help="minio or s3: whose rules for keys and listings hold", default="s3 at AWS, else minio"),
+    Setting("min_part", help="smallest part but the last, bytes", default="5 MiB"),
+    Setting("max_part", help="largest part, bytes", default="5 GiB"),
+    Setting("max_parts", help="parts of one upload; 1,000 on Swift unless it is set up otherwise", default="10,000"),
+    Setting("max_key_bytes", help="longest key; 969 on Swift, which adds to the key of a part", default="1,024"),
+    Setting(
+        "sparse_complete",
+        help="false where a complete must name every part that was sent (Ceph RGW, rclone)",
+        default="true",
+    ),
 )
 
 

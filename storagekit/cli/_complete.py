@@ -14,6 +14,12 @@ def complete_log_level(incomplete: str) -> list[str]:
 
 
 def complete_profile(incomplete: str) -> list[str]:
-    """Return the profiles of the configuration file that begin so."""
-    names: list[str] = []
-    return [name for name in names if name.startswith(incomplete)]
+    """Return the profiles that begin so, of the configuration file and of other tools; none if a file is no good."""
+    try:
+        import os
+
+        from storagekit._profiles import names
+
+        return [name for name in names(os.environ) if name.startswith(incomplete)]
+    except Exception:  # noqa: BLE001  # a shell that asks for words has no use for an error
+        return []

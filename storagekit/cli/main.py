@@ -10,7 +10,7 @@ from typing import cast
 import typer
 
 from storagekit import __version__
-from storagekit.cli import backends, cat, cp, demo, ls, mb, rm, stat
+from storagekit.cli import backends, cat, config, cp, demo, ls, mb, rb, rm, stat, uploads
 from storagekit.cli._exit import exit_code
 from storagekit.cli._output import Output
 from storagekit.errors import ConfigurationError
@@ -36,10 +36,13 @@ for _name, _module in {
     "cat": cat,
     "rm": rm,
     "mb": mb,
+    "rb": rb,
     "backends": backends,
     "demo": demo,
 }.items():
     app.command(_name)(_module.run)
+app.add_typer(uploads.app, name="uploads")
+app.add_typer(config.app, name="config")
 
 
 def _show_version(wanted: bool) -> None:

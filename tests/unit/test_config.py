@@ -1,4 +1,4 @@
-"""Configuration: argument, then environment; what is missing or unknown is named, what is secret is not."""
+"""Configuration: argument, environment, profile; what is missing or unknown is named, what is secret is not."""
 
 from __future__ import annotations
 
@@ -6,8 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given as generated
+from hypothesis import strategies as st
 
-from storagekit.config import Given, Value, choose_backend, resolve, texts
+from storagekit.config import (
+    Given,
+    Profile,
+    Value,
+    choose_backend,
+    configure,
+    matching,
+    offers,
+    overruled,
+    resolve,
+    texts,
+    variables,
+)
 from storagekit.driver import Driver, DriverSpec, Setting
 from storagekit.drivers.memory import MemoryDriver
 from storagekit.errors import ConfigurationError
@@ -27,6 +41,7 @@ SPEC = DriverSpec(
         Setting("secret_key", ("CLOUD_SECRET", "CLOUD_SK"), secret=True),
         Setting("root"),
     ),
+    aliases=("c2",),
 )
 HERE = {"CLOUD_ENDPOINT": "host"}
 
@@ -53,7 +68,69 @@ HERE = {"CLOUD_ENDPOINT": "host"}
 def test_the_backend_is_chosen(
     given: str | None, endpoint: str | None, environment: dict[str, str], backend: str
 ) -> None:
-    assert backend == choose_backend(given, endpoint, environment)
+    assert backend == choose_backend(given, endpoint, environment).text
+
+
+def profile(backend: str, named_by: str = "default", **settings: str) -> Profile:
+    return Profile("work", "config.toml", backend, settings, named_by)
+
+
+BY_ARGUMENT, BY_VARIABLE, BY_NOBODY = (profile("oss", by) for by in ("argument", "STORAGEKIT_PROFILE", "default"))
+ORIGIN = "profile work in config.toml"
+
+
+@pytest.mark.parametrize(
+    ("given", "endpoint", "environment", "profile", "expected"),
+    [
+        ("local", "host", {"STORAGEKIT_BACKEND": "obs"}, BY_ARGUMENT, ("local", "argument")),
+        (None, "host", {"STORAGEKIT_BACKEND": "obs"}, BY_ARGUMENT, ("oss", ORIGIN)),
+        (None, "host", {"STORAGEKIT_BACKEND": "obs"}, BY_VARIABLE, ("obs", "STORAGEKIT_BACKEND")),
+        (None, "host", {"STORAGEKIT_BACKEND": "obs"}, BY_NOBODY, ("obs", "STORAGEKIT_BACKEND")),
+        (None, "host", {"MINIO_ENDPOINT": "h"}, BY_VARIABLE, ("oss", ORIGIN)),
+        (None, None, {"MINIO_ENDPOINT": "h"}, BY_NOBODY, ("oss", ORIGIN)),
+        (None, "host", {}, None, ("minio", "default, as there is an endpoint")),
+        (None, None, {"MINIO_ENDPOINT": "h"}, None, ("minio", "default, as its variables are set")),
+    ],
+)
+def test_the_backend_says_where_it_came_from(
+    given: str | None,
+    endpoint: str | None,
+    environment: dict[str, str],
+    profile: Profile | None,
+    expected: tuple[str, str],
+) -> None:
+    chosen = choose_backend(given, endpoint, environment, profile)
+    assert expected == (chosen.text, chosen.origin)
+
+
+CLOUD = Value("backend", "cloud", "argument")
+
+
+@pytest.mark.parametrize("backend", ["cloud", "c2"])
+def test_a_profile_of_the_backend_or_its_alias_counts(backend: str) -> None:
+    mine = profile(backend, "argument")
+    assert matching(mine, SPEC, CLOUD) is mine
+    assert matching(None, SPEC, CLOUD) is None
+
+
+@pytest.mark.parametrize("named_by", ["STORAGEKIT_PROFILE", "default"])
+def test_a_profile_of_the_environment_does_not_forbid_another_backend(named_by: str) -> None:
+    assert matching(profile("local", named_by), SPEC, CLOUD) is None
+
+
+@pytest.mark.parametrize(
+    ("named_by", "origin", "said"),
+    [
+        ("argument", "argument", "what was asked for is 'cloud'"),
+        ("argument", "STORAGEKIT_BACKEND", "STORAGEKIT_BACKEND is 'cloud'"),
+        ("STORAGEKIT_PROFILE", "STORAGEKIT_BACKEND", "STORAGEKIT_BACKEND is 'cloud'"),
+    ],
+)
+def test_a_profile_that_contradicts_the_backend_is_an_error_that_names_both(
+    named_by: str, origin: str, said: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"{ORIGIN} is of the backend 'local', and {said}"):
+        matching(profile("local", named_by), SPEC, Value("backend", "cloud", origin))
 
 
 @pytest.mark.parametrize(
@@ -144,3 +221,119 @@ def test_no_error_repeats_a_secret() -> None:
     with pytest.raises(ConfigurationError) as caught:
         resolve(SPEC, {"secret_key": "s3cret", "secret_kee": "s3cret"}, {"CLOUD_SK": "s3cret"})
     assert "s3cret" not in str(caught.value)
+
+
+# --- profiles ---------------------------------------------------------------------------------------------------------
+
+PLACES = [
+    *[(setting.name, "argument") for setting in SPEC.settings],
+    *[(setting.name, variable) for setting in SPEC.settings for variable in variables(setting)],
+    *[(setting.name, ORIGIN) for setting in SPEC.settings],
+]
+
+
+@generated(st.dictionaries(st.sampled_from(PLACES), st.sampled_from(["", "a", "b"])))
+def test_argument_goes_before_variables_and_those_before_the_profile(said: dict[tuple[str, str], str]) -> None:
+    """An empty variable, or an empty line of a profile, is none; an empty argument is one."""
+    arguments = {name: text for (name, place), text in said.items() if place == "argument"}
+    environment = {place: text for (_, place), text in said.items() if place not in ("argument", ORIGIN)}
+    mine = profile("cloud", **{name: text for (name, place), text in said.items() if place == ORIGIN})
+    for setting in SPEC.settings:
+        places = [place for name, place in PLACES if name == setting.name]
+        expected = [
+            (said[setting.name, place], place)
+            for place in places
+            if (setting.name, place) in said and (said[setting.name, place] or place == "argument")
+        ]
+
+        found = list(offers(setting, arguments, environment, mine))
+
+        assert expected == [(value.text, value.origin) for value in found]
+        if "endpoint" in arguments or environment.get("CLOUD_ENDPOINT"):
+            resolved = resolve(SPEC, arguments, environment, mine)
+            assert found[:1] == [value for value in resolved.values() if value.name == setting.name]
+
+
+def test_a_setting_of_a_profile_that_the_backend_has_not_is_named_with_the_profile() -> None:
+    with pytest.raises(ConfigurationError, match=f"no setting colour, as {ORIGIN} says") as caught:
+        resolve(SPEC, {}, HERE, profile("cloud", colour="s3cret", bucket="b", part_size="1"))
+    assert "It has access_key, bucket, checkpoint, endpoint, max_speed, memory, part_size, root" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_setting_that_a_file_has_but_keeps_to_itself_is_explained() -> None:
+    mine = Profile("tool:", "file", "cloud", {}, withheld={"endpoint": "the tool keeps it encrypted"})
+    with pytest.raises(ConfigurationError, match="needs endpoint; the tool keeps it encrypted"):
+        resolve(SPEC, {}, {}, mine)
+
+
+@pytest.mark.parametrize(
+    ("backend", "given", "environment", "settings", "expected"),
+    [
+        ("minio", "arg", {"MINIO_BUCKET": "env"}, {"bucket": "mine"}, "arg"),
+        ("minio", None, {"MINIO_BUCKET": "env"}, {"bucket": "mine"}, "env"),
+        ("minio", None, {"OBS_BUCKET": "env"}, {"bucket": "mine"}, "mine"),
+        ("obs", None, {"OBS_BUCKET": "env"}, {}, "env"),
+        ("oss", None, {"OSS_BUCKET_NAME": "old", "OSS_BUCKET": "env"}, {}, "env"),
+        ("oss", None, {"OSS_BUCKET_NAME": "old"}, {}, "old"),
+        ("minio", None, {}, {}, None),
+    ],
+)
+def test_the_bucket_is_looked_for_as_any_setting(
+    backend: str, given: str | None, environment: dict[str, str], settings: dict[str, str], expected: str | None
+) -> None:
+    found = configure(
+        lambda name: DriverSpec(name, "", make),
+        profile(backend, **settings),
+        environment,
+        backend=backend,
+        bucket=given,
+    )
+    assert expected == found.bucket
+
+
+@pytest.mark.parametrize(
+    ("backend", "environment", "settings", "expected"),
+    [
+        ("minio", {"MINIO_CHUNK_SIZE": "8388608"}, {"part_size": "5MiB"}, 8 * 2**20),
+        ("minio", {"MINIO_CHUNK_SIZE": "8MiB"}, {}, 8 * 2**20),
+        ("minio", {}, {"part_size": "5MiB"}, 5 * 2**20),
+        ("obs", {"MINIO_CHUNK_SIZE": "8MiB"}, {}, None),
+    ],
+)
+def test_the_part_size_of_minio_has_a_variable(
+    backend: str, environment: dict[str, str], settings: dict[str, str], expected: int | None
+) -> None:
+    found = configure(
+        lambda name: DriverSpec(name, "", make), profile(backend, **settings), environment, backend=backend
+    )
+    assert expected == found.tuning.part_size
+
+
+def test_a_part_size_that_is_none_is_named_with_its_variable() -> None:
+    with pytest.raises(ConfigurationError, match="part_size of MINIO_CHUNK_SIZE: 'big' is not a size"):
+        configure(lambda name: DriverSpec(name, "", make), None, {"MINIO_CHUNK_SIZE": "big"}, backend="minio")
+
+
+def test_only_what_differs_from_a_profile_that_was_asked_for_is_overruled() -> None:
+    environment = {"CLOUD_ENDPOINT": "host", "CLOUD_SK": "theirs"}
+    for named_by, expected in (("argument", ["secret_key"]), ("default", []), ("STORAGEKIT_PROFILE", [])):
+        mine = profile("cloud", named_by, endpoint="host", secret_key="mine", root="/")
+        values = resolve(SPEC, {"root": "/data"}, environment, mine)
+        assert expected == [value.name for value in overruled(mine, values)]
+    assert [] == overruled(None, values)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "shown"),
+    [
+        ("access_key", "AKIAIOSFODNN7EXAMPLE", "AKIA...MPLE"),
+        ("access_key", "minioadmin", "minioadmin"),
+        ("endpoint", "https://me:hunter2@host:9000", "https://***@host:9000"),
+        ("endpoint", "me:hunter2@host", "***@host"),
+        ("endpoint", "https://host/a@b", "https://host/a@b"),
+        ("root", "/data/me@host", "/data/me@host"),
+    ],
+)
+def test_people_see_no_more_of_a_value_than_they_need(name: str, text: str, shown: str) -> None:
+    assert shown == Value(name, text, "argument").shown

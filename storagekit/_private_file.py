@@ -1,0 +1,104 @@
+"""Files that hold secrets: who else can read them, and how they are written. I/O, and one rule as a pure function.
+
+What is looked at is the file that was opened, after symbolic links, so that nobody can put another in its place
+between the look and the read. A link itself may be anywhere: people keep such files in a repository of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from storagekit.errors import ConfigurationError
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+@dataclass(frozen=True)
+class PrivateFile:
+    """What a file says. ``exposed``: group or others can read or change it."""
+
+    path: Path
+    text: str = field(repr=False)
+    exposed: bool = False
+
+    @property
+    def advice(self) -> str:
+        """Return the command that keeps others out."""
+        return f"Run: chmod 600 {self.path}"
+
+
+def read(path: Path) -> PrivateFile | None:
+    """Return the file, or None where there is none; ``/dev/null`` is none.
+
+    Raises ConfigurationError for what is no file, is another user's, is not UTF-8 or cannot be read.
+    """
+    if str(path) == os.devnull:
+        return None
+    try:
+        # Without O_NONBLOCK a named pipe would be waited for, for ever.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        facts = os.fstat(fd)
+        problem = objection(facts.st_mode, facts.st_uid, os.geteuid())
+        data = b"" if problem else os.fdopen(fd, "rb", closefd=False).read()
+    finally:
+        os.close(fd)
+    if problem:
+        raise ConfigurationError(f"{path} {problem}", hint="Name a file of your own")
+    return PrivateFile(path, _decoded(path, data), bool(facts.st_mode & _OTHERS))
+
+
+def objection(mode: int, owner: int, user: int) -> str | None:
+    """Return why a file of this mode and owner is not read by ``user`` at all.
+
+    Another user's file could send the user's data elsewhere. Root reads any: a container mounts files of others.
+    """
+    if not stat.S_ISREG(mode):
+        return "is no file"
+    if owner not in (user, 0) and user != 0:
+        return f"belongs to the user with the number {owner}"
+    return None
+
+
+def _decoded(path: Path, data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        where = error.start
+    raise ConfigurationError(f"{path} is not UTF-8 (byte {where})")  # without the cause, which shows the bytes
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file that its owner alone can read, whole or not at all; directories are made, for the owner alone.
+
+    A symbolic link stays one. Raises ConfigurationError where it cannot be written.
+    """
+    try:
+        _replace(Path(os.path.realpath(path)), text.encode())
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+    draft = Path(name)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(fd)
+        draft.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink()
+        raise
