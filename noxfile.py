@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import nox
 
 PROJECT = nox.project.load_toml("pyproject.toml")
@@ -69,16 +72,26 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """Strict types (mypy) over the package, the plugins, the tests and the typed uses of the public API."""
-    session.install(".[dev]")
+    """Strict types (mypy) over everything; the typed uses of the public API by pyright as well."""
+    session.install(".[dev]", "pyright[nodejs]>=1.1.380")
     session.run("mypy")
+    session.run("pyright", "--pythonpath", str(Path(session.virtualenv.location) / "bin" / "python"))
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Every link in the docs leads somewhere, and every command, error and limit in them exists."""
-    session.install(".[test]")
-    session.run("python", "-m", "pytest", "tests/unit/test_docs.py")
+    """The pages: every snippet runs, everything that is there is named; then the site, strictly, into ``site/``."""
+    session.install(".[test,docs]")
+    session.run("python", "-m", "pytest", "tests/docs", "tests/unit/test_docs.py", *session.posargs)
+    session.run("mkdocs", "build", "--strict", "-f", ".mkdocs.yml")
+
+
+@nox.session
+def changelog(session: nox.Session) -> None:
+    """Show the changelog's next section; ``-- --version 0.2.0`` writes it and removes the fragments."""
+    session.install("towncrier>=24.8")
+    how = ["--yes", *session.posargs] if session.posargs else ["--draft", "--version", "next"]
+    session.run("towncrier", "build", *how)
 
 
 @nox.session
@@ -86,3 +99,18 @@ def bench(session: nox.Session) -> None:
     """Speed, as ratios measured side by side in one run; prints a table."""
     session.install(".[test]")
     session.run("python", "tests/benchmarks/upload.py", *session.posargs)
+    session.run("python", "tests/benchmarks/help.py")
+
+
+@nox.session
+def downstream(session: nox.Session) -> None:
+    """A driver by somebody else, from its wheel beside ours, in a fresh environment: the suite, and a killed upload."""
+    project, wheels = Path("tests/third_party/storagekit-sftp").resolve(), Path(session.create_tmp()) / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
+    session.run("python", "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(wheels), ".", str(project))
+    ours, theirs = sorted(wheels.glob("storagekit_s*.whl"))
+    session.install(f"{ours}[testing]", f"{theirs}[test]")
+    session.run("storagekit", "backends")
+    session.chdir(session.create_tmp())  # away from the sources: what is imported is what was installed
+    suite = ["-p", "no:cacheprovider", "-c", str(project / "pyproject.toml"), str(project)]
+    session.run("python", "-m", "pytest", *suite, *session.posargs)

@@ -17,7 +17,7 @@ import pluggy
 __version__ = "0.1.0"
 
 hookimpl = pluggy.HookimplMarker("storagekit")
-"""Marks a plugin's implementation of a hook; see :mod:`storagekit.hookspecs`."""
+"""Marks a plugin's implementation of a hook; see ``storagekit.hookspecs``."""
 
 _HOME = {
     "StorageClient": "storagekit.client",

@@ -48,7 +48,7 @@ class UploadMethods(ClientBase):
         cancel: set it from another thread to stop.
 
     All raise InvalidNameError, NotFoundError, PermissionDeniedError, ServiceError, IntegrityError, ConflictError and
-    TransferCancelled, as :mod:`storagekit.errors` describes them.
+    TransferCancelled, as ``storagekit.errors`` describes them.
     """
 
     def upload(

@@ -1,6 +1,6 @@
 """Time, sleep and chance, injected; and the token that stops a transfer.
 
-Nothing else in the core calls ``time`` or ``random``, so a test replaces :class:`Clock` and waits for nothing.
+Nothing else in the core calls ``time`` or ``random``, so a test replaces ``Clock`` and waits for nothing.
 """
 
 from __future__ import annotations

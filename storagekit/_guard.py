@@ -1,6 +1,6 @@
 """Where a vendor error becomes ours, and where a request is tried again.
 
-Every driver call of the core goes through :meth:`Guard.call`. It runs the call, asks the driver what a failure
+Every driver call of the core goes through ``Guard.call``. It runs the call, asks the driver what a failure
 means (``classify``), asks ``_retry.decide`` whether to try again, and at the end raises one error of our tree with
 the vendor's as its cause. Nothing else in the core catches a vendor's exception.
 """
@@ -122,7 +122,7 @@ class Guard:
     ) -> T:
         """Return what ``run`` returns, trying again as the policy says; with ``retry`` off, only once.
 
-        Raises one of :mod:`storagekit.errors`, with the vendor's exception as its cause.
+        Raises one of ``storagekit.errors``, with the vendor's exception as its cause.
         """
         place = errors.Context(backend=self.backend, bucket=bucket, key=key, operation=operation)
         began, failures = self.clock.monotonic(), Failures()
@@ -156,7 +156,7 @@ class Guard:
 
 
 def classify(driver_classify: Callable[[BaseException], Failure], error: BaseException) -> Failure:
-    """Return what the driver makes of ``error``; a :class:`DriverError` has brought its failure along."""
+    """Return what the driver makes of ``error``; a ``DriverError`` has brought its failure along."""
     return error.failure if isinstance(error, DriverError) else driver_classify(error)
 
 

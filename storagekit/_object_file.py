@@ -89,7 +89,7 @@ def open_object(
 class ObjectFile(io.BufferedReader):
     """One object in one version, open for reading.
 
-    For one thread at a time, as files are. Reads raise the errors of :mod:`storagekit.errors`, SourceChangedError when
+    For one thread at a time, as files are. Reads raise the errors of ``storagekit.errors``, SourceChangedError when
     the object has been replaced since. After one that failed, ``seek`` first: where the file stands is not known.
     """
 

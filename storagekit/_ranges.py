@@ -1,4 +1,4 @@
-"""Ranges of one object in one version: what downloads and :func:`open_object` read with.
+"""Ranges of one object in one version: what downloads and ``open_object`` read with.
 
 Every range is asked for under If-Match, and the answer's own etag and total are compared as well, because some
 servers ignore the condition: bytes of two versions never meet.

@@ -45,9 +45,7 @@ class Store:
     throttle: Throttle | None = None
 
     @classmethod
-    def of(
-        cls, driver: Driver, backend: str, policy: RetryPolicy, clock: Clock, max_speed: int | None = None
-    ) -> Store:
+    def of(cls, driver: Driver, backend: str, policy: RetryPolicy, clock: Clock, max_speed: int | None = None) -> Store:
         """Return the store of ``driver``; ``backend`` is the name shown in errors, ``max_speed`` bytes per second."""
         throttle = Throttle(max_speed, clock) if max_speed else None
         return cls(driver, Guard(backend, driver.classify, policy, clock), throttle)

@@ -5,7 +5,7 @@ in flight, and with them what a kill can cost, are at most ``slots x part size``
 costs no allocation once the transfer runs. Buffers in use and buffers in the pool together stay inside the budget.
 Waiters are served first come, first served: with several uploads on one uploader none starves.
 
-An upload opens its source only when it has a first slot (:class:`Share`): a source that is open but not read would time
+An upload opens its source only when it has a first slot (``Share``): a source that is open but not read would time
 out, and two streams of which one cannot go on before the other is read would wait for each other for ever. As they
 are, each holds at most one slot that waits for bytes; all others are on their way to the service and come back.
 """
@@ -143,7 +143,7 @@ class Share:
 
     @contextmanager
     def slot(self, size: int, cancel: Cancel) -> Iterator[memoryview]:
-        """Yield a buffer of ``size`` bytes; see :meth:`Window.slot`."""
+        """Yield a buffer of ``size`` bytes; see ``Window.slot``."""
         slot = self.take(size, cancel)
         try:
             yield slot.view

@@ -4,15 +4,19 @@ A driver is one account at one endpoint. It translates calls into the vendor's r
 into our values, and it decides nothing: no retry, no thread, no sleep, no part size, no logging and no exception
 class of ours. Everything that must be decided is decided once, in the core. The vendor SDK's own retries are off.
 
-What the core guarantees to every method
-    * one driver object is used from many threads at once; bucket and key are arguments;
-    * names were checked before a write; ``start``, ``length`` and part numbers are in range;
-    * a ``Body`` may be read once from its start to its end; it is rewound by the core before a retry.
-What every method guarantees to the core
-    * it raises the vendor's own exception, or :class:`DriverError` where the vendor's answer was a success that
-      is none, and ``classify`` turns either into a :class:`Failure`;
-    * an exception that ``Body.read`` raised passes through (the SDK may wrap it: the core asks the body first);
-    * a connection that a failure left half used is not used again.
+What the core guarantees to every method:
+
+* one driver object is used from many threads at once; bucket and key are arguments;
+* names were checked before a write; ``start``, ``length`` and part numbers are in range;
+* a ``Body`` may be read once from its start to its end; it is rewound by the core before a retry.
+
+What every method guarantees to the core:
+
+* it raises the vendor's own exception, or ``DriverError`` where the vendor's answer was a success that
+  is none, and ``classify`` turns either into a ``Failure``;
+* an exception that ``Body.read`` raised passes through (the SDK may wrap it: the core asks the body first);
+* a connection that a failure left half used is not used again.
+
 Times are aware UTC, sizes bytes, etags without quotes, metadata keys lower-case.
 """
 
@@ -171,7 +175,7 @@ class Reader(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None: ...
 
 

@@ -76,7 +76,7 @@ class StorageError(Exception):
     Attributes:
         message: what happened, one sentence.
         hint: what to do next, one sentence, or None.
-        context: where it happened (:class:`Context`); its fields can be read on the error itself.
+        context: where it happened (``Context``); its fields can be read on the error itself.
         code: one word for what happened: the context's, or where that has none, the class's own. Never None.
     """
 

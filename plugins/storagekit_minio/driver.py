@@ -59,7 +59,7 @@ _PRESIGNED = {"GET": "GET", "HEAD": "HEAD", "PUT": "PUT", "PUT_PART": "PUT"}
 
 
 class MinioDriver:
-    """One account at one S3 endpoint; see :class:`storagekit.driver.Driver`."""
+    """One account at one S3 endpoint; see ``storagekit.driver.Driver``."""
 
     def __init__(self, settings: Settings) -> None:
         self._client = Client(settings, make_pool(settings))

@@ -10,8 +10,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from http.client import HTTPException
 
-from storagekit._checkup import verdicts
-from storagekit._checkup import wire
+from storagekit._checkup import verdicts, wire
 from storagekit._checkup.finding import Finding, failed, not_needed, ok
 from storagekit._checkup.subject import Address
 from storagekit.errors import ConfigurationError

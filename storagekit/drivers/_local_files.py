@@ -2,7 +2,7 @@
 
 Locks are ``flock``: they belong to an open descriptor, so they hold between threads as well as between processes
 (each taker opens its own), they work on directories, and the kernel gives them back when their owner is killed.
-A lock on a file that was unlinked or renamed meanwhile protects nothing: :func:`acquire` looks again and retries.
+A lock on a file that was unlinked or renamed meanwhile protects nothing: ``acquire`` looks again and retries.
 """
 
 # Keys are text (Path would turn "a//b" into "a/b"), and these are system calls, in the order that matters:
@@ -74,7 +74,7 @@ def release(fd: int) -> None:
 
 @contextmanager
 def locked(path: str, how: int, flags: int = os.O_RDONLY) -> Iterator[int]:
-    """Hold a lock on ``path``. Raises as :func:`acquire` does."""
+    """Hold a lock on ``path``. Raises as ``acquire`` does."""
     fd = acquire(path, how, flags)
     try:
         yield fd

@@ -42,7 +42,7 @@ def modified_at(info: os.stat_result) -> datetime:
 
 
 class LocalReader:
-    """The bytes of one object or range, as :class:`storagekit.driver.Reader` wants them."""
+    """The bytes of one object or range, as ``storagekit.driver.Reader`` wants them."""
 
     def __init__(self, fd: int, start: int, length: int | None) -> None:
         self._file = io.FileIO(fd, "rb")

@@ -99,7 +99,7 @@ class MemoryStore:
 
 
 class MemoryReader:
-    """The bytes of one object or range, as :class:`storagekit.driver.Reader` wants them."""
+    """The bytes of one object or range, as ``storagekit.driver.Reader`` wants them."""
 
     def __init__(self, blob: Blob, start: int, length: int | None) -> None:
         self.etag, self.total = blob.info.etag, blob.info.size

@@ -4,7 +4,7 @@ It is there for tests and trials, so it is strict where S3 is strict: the length
 a part below ``limits.min_part`` is refused at the complete, etags are MD5 (of the part MD5s, with ``-N``, for a
 multipart object), an upload is gone after its complete, and refusals carry S3's codes.
 
-How it works: a :class:`MemoryStore` holds the buckets and one lock. A :class:`MemoryDriver` is a view on a store;
+How it works: a ``MemoryStore`` holds the buckets and one lock. A ``MemoryDriver`` is a view on a store;
 two drivers on one store see the same data. A body is read before the lock is taken, so a slow body holds up nobody,
 and a body that fails has changed nothing. Stored bytes are never changed, only replaced: a reader keeps what it
 opened. Keys are kept sorted as text; code point order and UTF-8 byte order are the same.

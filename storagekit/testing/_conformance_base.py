@@ -97,7 +97,7 @@ class Harness:
         return max(self.driver.limits.min_part, 4096)
 
     def body(self, data: bytes, **how: Any) -> BytesBody:
-        """Return a body with the checksum that the driver wants; ``how`` as for :class:`BytesBody`."""
+        """Return a body with the checksum that the driver wants; ``how`` as for ``BytesBody``."""
         return BytesBody(data, self.driver.limits.checksum, **how)
 
     def wrong_checksum(self) -> Checksum | None:

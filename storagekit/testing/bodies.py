@@ -14,7 +14,7 @@ from storagekit.types import Checksum
 
 
 class BodyBroke(Exception):  # it plays the source's own failure, whatever that is called
-    """What :class:`BytesBody` raises at ``fail_at``."""
+    """What ``BytesBody`` raises at ``fail_at``."""
 
 
 def digest(algorithm: str, data: bytes) -> Checksum | None:
@@ -33,13 +33,13 @@ def pattern(size: int, seed: int = 0) -> bytes:
 
 
 class BytesBody:
-    """A :class:`storagekit.driver.Body` over ``data``.
+    """A ``storagekit.driver.Body`` over ``data``.
 
     Args:
         data: what ``read`` yields.
         algorithm: the driver's ``limits.checksum``, used where ``checksum`` is ``auto``.
         checksum: what to announce: ``auto`` the right one, None none, or any other one.
-        fail_at: offset in bytes before which ``read`` stops, and at which it raises :class:`BodyBroke`.
+        fail_at: offset in bytes before which ``read`` stops, and at which it raises ``BodyBroke``.
         lie_size: the size to announce, in bytes, where it is not that of ``data``.
         step: the most that one ``read`` yields, in bytes.
         hook: called with the offset before every ``read``; may block, kill or raise.

@@ -1,6 +1,6 @@
 """The conformance suite: what every driver has to pass, and the only definition of a driver that counts.
 
-To put a driver through it, subclass and say how a fresh bucket is made::
+To put a driver through it, subclass and say how a fresh bucket is made:
 
     # test_webdav.py
     import pytest
@@ -20,8 +20,8 @@ To put a driver through it, subclass and say how a fresh bucket is made::
                 driver.delete(bucket, info.key)
             driver.delete_bucket(bucket)
 
-That is all: the tests are methods of :class:`DriverConformance` and ask for nothing but ``harness``. What backends may
-differ in is said by ``driver.limits`` and by the fields of :class:`Harness`; no test is skipped for it, each asserts
+That is all: the tests are methods of ``DriverConformance`` and ask for nothing but ``harness``. What backends may
+differ in is said by ``driver.limits`` and by the fields of ``Harness``; no test is skipped for it, each asserts
 one thing or the other. A driver need not test in its own suite what is tested here; its vendor's error codes it must.
 
 The groups, unhappy cases first: bodies that break their promise, uploads that are gone, things that are missing;

@@ -1,8 +1,8 @@
 """Faults in front of any driver, and a clock that does not wait.
 
-:class:`FaultyDriver` wraps a driver. Before each call it asks ``before`` and after each ``after`` what to do: return
+``FaultyDriver`` wraps a driver. Before each call it asks ``before`` and after each ``after`` what to do: return
 None to let it be, or an exception to raise. An exception from ``after`` is a lost answer: the call took effect.
-Faults are raised as :class:`~storagekit.driver.DriverError`, so every driver classifies them alike.
+Faults are raised as ``storagekit.driver.DriverError``, so every driver classifies them alike.
 
     driver = FaultyDriver(MemoryDriver(), before=lambda call: fault(Code.SERVER) if call.number == 2 else None)
 """

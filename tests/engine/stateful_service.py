@@ -1,8 +1,8 @@
 """The service of the stateful test: the memory driver with a clock, other vendors' manners, and a log of what landed.
 
-Three layers: :class:`Service` is the memory driver itself, which may hide what etags are (KMS) and let the last
+Three layers: ``Service`` is the memory driver itself, which may hide what etags are (KMS) and let the last
 initiated upload win (OBS). Around it, for each run, the public ``FaultyDriver`` that makes things happen; around that a
-:class:`Witness`, which sees what the engine was answered.
+``Witness``, which sees what the engine was answered.
 """
 
 from __future__ import annotations

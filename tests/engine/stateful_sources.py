@@ -1,6 +1,6 @@
 """Sources for the stateful test: whole versions of contents, and every way in which a source misbehaves on its way.
 
-A :class:`Version` is a value: the same seed gives the same bytes, a longer one begins with the shorter ones, and
+A ``Version`` is a value: the same seed gives the same bytes, a longer one begins with the shorter ones, and
 ``flip`` changes one byte in the middle. So runs meet equal sources, prefixes of each other, and twins that differ in
 one part, all the time. Strong identities name a version; weak ones only the place where it was found.
 """

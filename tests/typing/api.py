@@ -1,10 +1,13 @@
-"""Typed uses of the public API: never run, checked by ``mypy --strict``. What is wrong here is wrong for users."""
+"""Typed uses of the public API: never run, checked by ``mypy --strict`` and ``pyright``.
+
+What is wrong here is wrong for users.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO
 
@@ -33,7 +36,18 @@ from storagekit._object_file import ObjectFile
 from storagekit.driver import Driver, DriverSpec, Limits, Setting
 from storagekit.drivers.memory import MemoryDriver
 from storagekit.errors import PermissionDeniedError
-from storagekit.types import DeleteFailure, ObjectList, ObjectPage, PartReceipt, UnfinishedUpload
+from storagekit.types import (
+    DeleteFailure,
+    ObjectFailure,
+    ObjectList,
+    ObjectOutcome,
+    ObjectPage,
+    PartReceipt,
+    TreeProgress,
+    TreeResult,
+    TreeSize,
+    UnfinishedUpload,
+)
 
 
 def making(environment: Mapping[str, str], driver: Driver) -> None:
@@ -43,13 +57,15 @@ def making(environment: Mapping[str, str], driver: Driver) -> None:
     StorageClient(
         backend="local", root=Path("/data"), part_size=16 * 1024**2, workers=8, memory=2**28, checkpoint="local"
     )
+    StorageClient(profile="work", max_speed=50_000_000)
     StorageClient(driver=driver, environment=environment, retry=RetryPolicy(attempts=3, deadline_s=10.0))
     with StorageClient("memory", bucket="data") as client:
         assert_type(client, StorageClient)
         assert_type(client.backend, str)
         assert_type(client.bucket, str | None)
         assert_type(client.uploader, StreamingUploader)
-    assert_type(__version__, str)
+    version: str = __version__
+    print(version)
 
 
 def writing(client: StorageClient) -> None:
@@ -84,7 +100,22 @@ def streaming(client: StorageClient, stream: IO[bytes], chunks: Iterator[bytes])
     assert_type(client.uploader.upload_stream(ctx, stream), UploadResult)
 
 
+def trees(client: StorageClient) -> None:
+    told: list[ObjectOutcome] = []
+    seen: list[TreeProgress] = []
+    assert_type(client.upload_tree(Path("photos"), "photos", on_object=told.append, dry_run=True), TreeResult)
+    assert_type(client.download_tree("photos", "restored", on_progress=seen.append, resume=False), TreeResult)
+    assert_type(client.copy_tree("photos", "copy", source_client=client, source_bucket="b", verify=True), TreeResult)
+    assert_type(client.delete_tree("photos"), TreeResult)
+    assert_type(client.tree_size("photos"), TreeSize)
+    assert_type(told[0].failure, ObjectFailure | None)
+    assert_type(client.upload_tree("photos").failures, tuple[ObjectFailure, ...])
+
+
 def unfinished(client: StorageClient) -> None:
+    for outcome in client.abort_uploads(prefix="raw/", older_than=timedelta(days=7), dry_run=True):
+        assert_type(outcome.did, str)
+        assert_type(outcome.upload, UnfinishedUpload)
     assert_type(client.list_uploads(prefix="raw/"), tuple[UnfinishedUpload, ...])
     for upload in client.list_uploads():
         assert_type(upload.kept, int | None)
@@ -181,21 +212,22 @@ def plugging_in() -> None:
 
 
 def mistakes(client: StorageClient, result: UploadResult, info: ObjectInfo) -> None:
-    """Each of these is an error to a type checker; an ignore that is not needed is one too."""
-    client.upload_url(b"https://host/a", "k")  # type: ignore[arg-type]
-    client.upload_url("https://host/a")  # type: ignore[call-arg]
-    client.put_object("k", "text")  # type: ignore[arg-type]
-    client.put_object("k", b"data", metadata={"a": 1})  # type: ignore[dict-item]
-    client.upload_file("a", on_progress=lambda: None)  # type: ignore[arg-type, misc]
-    client.delete_objects(1)  # type: ignore[arg-type]
-    client.upload_files("a")  # type: ignore[attr-defined]
-    client.list_objects("b")  # type: ignore[call-arg]
-    client.get_object("b", "k")  # type: ignore[call-arg]
-    client.upload_from_stream("text", "k")  # type: ignore[arg-type]
-    StorageClient("minio", access_key=b"a")  # type: ignore[arg-type]
-    print(StorageError("no").secret_key)  # type: ignore[attr-defined]
-    StorageClient(workers="4")  # type: ignore[arg-type]
-    StreamingUploader(client)  # type: ignore[arg-type]
-    ConfigurationError()  # type: ignore[call-arg]
-    result.size = 1  # type: ignore[misc]
-    info.metadata["a"] = "b"  # type: ignore[index]
+    """Each of these is an error to both type checkers; an ignore that is not needed is one too."""
+    client.upload_url(b"https://host/a", "k")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.upload_url("https://host/a")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.put_object("k", "text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.put_object("k", b"data", metadata={"a": 1})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
+    client.upload_file("a", on_progress=lambda: None)  # type: ignore[arg-type, misc]  # pyright: ignore[reportArgumentType]
+    client.upload_tree("photos", workers=4)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.delete_objects(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.upload_files("a")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    client.list_objects("b")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.get_object("b", "k")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.upload_from_stream("text", "k")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    StorageClient("minio", access_key=b"a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    print(StorageError("no").secret_key)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    StorageClient(workers="4")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    StreamingUploader(client)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ConfigurationError()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    result.size = 1  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    info.metadata["a"] = "b"  # type: ignore[index]  # pyright: ignore[reportIndexIssue]

@@ -1,6 +1,6 @@
 """One answer as bytes on a socket: a value that can be changed at will, and sent whatever it says.
 
-An :class:`Answer` is honest by itself: :func:`honest` makes it by the rules of RFC 9110. A lie (``lies.py``) is a
+An ``Answer`` is honest by itself: ``honest`` makes it by the rules of RFC 9110. A lie (``lies.py``) is a
 function that returns another answer: with another header, another body, a cut, a pause, or raw bytes in place of all.
 """
 
