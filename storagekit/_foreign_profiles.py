@@ -89,7 +89,7 @@ def names(environment: Mapping[str, str]) -> list[str]:
 
 
 def _obsutil(rest: str, environment: Mapping[str, str]) -> _Found:
-    file = _open("obsutil", Path(rest).expanduser() if rest else _home(environment) / ".obsutilconfig")
+    file = _open("obsutil", _private_file.expanded(rest) if rest else _home(environment) / ".obsutilconfig")
     pairs = dict(_pairs(file))
     names = {"endpoint": "endpoint", "access_key": "ak", "secret_key": "sk", "security_token": "token"}
     settings = {ours: pairs.get(theirs, "") for ours, theirs in names.items()}
@@ -126,7 +126,7 @@ def _is_encrypted(text: str) -> bool:
 
 def _ossutil(rest: str, environment: Mapping[str, str]) -> _Found:
     given = environment.get("OSSUTIL_CONFIG_FILE")
-    file = _open("ossutil", Path(given).expanduser() if given else _home(environment) / ".ossutilconfig")
+    file = _open("ossutil", _private_file.expanded(given) if given else _home(environment) / ".ossutilconfig")
     sections = _sections(file)
     name = (rest or environment.get("OSSUTIL_PROFILE") or "default").lower()
     pairs = sections.get(name)
@@ -195,7 +195,7 @@ def _mc(rest: str, environment: Mapping[str, str]) -> _Found:
 
 def _mc_path(environment: Mapping[str, str]) -> Path:
     given = environment.get("MC_CONFIG_DIR")
-    return (Path(given).expanduser() if given else _home(environment) / ".mc") / "config.json"
+    return (_private_file.expanded(given) if given else _home(environment) / ".mc") / "config.json"
 
 
 def _mc_variables(environment: Mapping[str, str]) -> dict[str, str]:
@@ -218,7 +218,7 @@ def _mc_aliases(environment: Mapping[str, str]) -> dict[str, Any]:
         return {}
     try:
         document = json.loads(file.text)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     aliases = document.get("aliases") if isinstance(document, dict) else None
     if not isinstance(aliases, dict):

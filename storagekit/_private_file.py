@@ -69,6 +69,11 @@ def objection(mode: int, owner: int, user: int) -> str | None:
     return None
 
 
+def expanded(path: str) -> Path:
+    """Return a path as the user means it; where ``~name`` is nobody's home it is a file of that name."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  # Path.expanduser raises for a user that does not exist
+
+
 def _decoded(path: Path, data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
@@ -80,10 +85,14 @@ def _decoded(path: Path, data: bytes) -> str:
 def write(path: Path, text: str) -> None:
     """Write a file that its owner alone can read, whole or not at all; directories are made, for the owner alone.
 
-    A symbolic link stays one. Raises ConfigurationError where it cannot be written.
+    A symbolic link stays one. Raises ConfigurationError where it cannot be written, or is a device or pipe, which a
+    file put in its place would destroy.
     """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise ConfigurationError(f"{path} is no file", hint="Name a file of your own")
     try:
-        _replace(Path(os.path.realpath(path)), text.encode())
+        _replace(target, text.encode())
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from error
 

@@ -32,7 +32,7 @@ def config_path(environment: Mapping[str, str]) -> Path | None:
     None in an environment without HOME: it is nobody's, as that of a test or of a service.
     """
     if environment.get(CONFIG):
-        return Path(environment[CONFIG]).expanduser()
+        return _private_file.expanded(environment[CONFIG])
     if not environment.get("HOME"):
         return None
     from platformdirs import user_config_path
@@ -131,7 +131,7 @@ def _toml(text: str, place: str) -> dict[str, Any]:
         import tomli as tomllib
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a plain ValueError
         where = re.search(r"\(at [^()]*\)", str(error))
     # Without the cause and its words, which may show a piece of the line: that can be a secret.
     raise ConfigurationError(
@@ -184,7 +184,7 @@ def _changed(text: str, wanted: Change) -> str:
             del table[name]
         table.update(wanted.settings)
         return tomlkit.dumps(document)
-    except (TOMLKitError, ValueError):
+    except (TOMLKitError, ValueError, RecursionError):
         return ""
 
 

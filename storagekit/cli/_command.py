@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -62,6 +63,7 @@ def command(run: Callable[..., None]) -> Callable[..., None]:
             if connects:
                 given["connection"] = Connection(*(given.pop(name) for name in _options_of(_connection_options)))
             run(**given)
+            print(end="", flush=True)  # here a full disk can still be said
         except (StorageError, OSError, KeyboardInterrupt) as error:
             raise _end(error, given) from None
 
@@ -83,9 +85,21 @@ def _with_signature(wrapped: Callable[..., None], shown: list[inspect.Parameter]
 
 def _end(error: BaseException, given: dict[str, Any]) -> typer.Exit:
     """Say what went wrong, and return how the program ends."""
-    if isinstance(error, BrokenPipeError):
-        sys.stderr.close()  # the reader of our output went away: nothing is left to be said
+    if isinstance(error, BrokenPipeError):  # the reader of our output went away: nothing is left to be said
+        _give_up_stdout()
         return typer.Exit(OTHER)
     output = Output(bool(given.get("as_json")), data_on_stdout=given.get("dst") == "-")
-    output.error(error, exit_code(error))
+    try:
+        output.error(error, exit_code(error))
+        print(end="", flush=True)
+    except OSError:  # standard output itself is what failed
+        _give_up_stdout()
+        print(f"error: standard output: {error}", file=sys.stderr)
     return typer.Exit(exit_code(error))
+
+
+def _give_up_stdout() -> None:
+    """Let what is still buffered go nowhere: the interpreter flushes at its end, and fails with 120 where it cannot."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -47,7 +47,7 @@ def _width() -> int | None:
     import shutil
     import sys
 
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return shutil.get_terminal_size().columns if sys.stdout and sys.stdout.isatty() else None
 
 
 def _table(found: Sequence[Listed], width: int | None) -> list[list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -122,7 +121,7 @@ def _show(output: Output, step: Step) -> None:
     line = f"{found.status.value:<{_STATUS_WIDTH}}  {step.name:<{_NAME_WIDTH}}  {found.sentence}"
     below = f"\n{'':<{_STATUS_WIDTH}}  {'':<{_NAME_WIDTH}}  {found.hint}" if found.hint else ""
     output.row("step", {**facts, "facts": found.facts}, line + below)
-    sys.stdout.flush()  # a step may take 10 s, and an error on standard error comes behind its step
+    print(end="", flush=True)  # a step may take 10 s, and an error on standard error comes behind its step
 
 
 def _conclude(output: Output, steps: list[Step]) -> None:

@@ -87,11 +87,18 @@ def _parsed(settings: list[str]) -> tuple[dict[str, str], list[str]]:
         name, separator, value = text.partition("=")
         if not _NAME.fullmatch(name):
             raise ConfigurationError(f"setting {number} has no name", hint="Write NAME=VALUE, NAME= or NAME")
+        if not _is_utf8(value):
+            raise ConfigurationError(f"{name} is no UTF-8", hint="Give text that a file can hold")
         if separator:
             values[name] = value
         else:
             asked.append(name)
     return values, asked
+
+
+def _is_utf8(text: str) -> bool:
+    """Tell whether an argument is one: bytes that are none come as lone surrogates."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def _spec(profile: str, backend: str) -> DriverSpec:

@@ -261,7 +261,7 @@ class LocalDriver:
 
 
 def _make(settings: Mapping[str, str]) -> LocalDriver:
-    return LocalDriver(Path(settings["root"]).expanduser())
+    return LocalDriver(Path(os.path.expanduser(settings["root"])))  # noqa: PTH111  # Path's raises for an unknown ~name
 
 
 @hookimpl

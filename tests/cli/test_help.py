@@ -20,7 +20,7 @@ ENGINE = {
     "storagekit.testing",
     "storagekit_minio",
 }
-LIBRARIES = {"minio", "requests", "urllib3", "rich", "pytest", "hypothesis", "http.client", "importlib.metadata"}
+LIBRARIES = {"minio", "requests", "urllib3", "rich", "pytest", "hypothesis", "http.client", "tomlkit"}
 
 
 def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -68,7 +68,7 @@ def test_every_command_says_what_it_does_and_shows_how(words: tuple[str, ...]) -
 
     assert said.partition("\n")[0].endswith(".")
     if not hasattr(command, "commands"):
-        examples = said.partition("\b\n")[2].splitlines()
+        examples = said.rpartition("\b\n")[2].splitlines()
         assert examples[0] in ("Example:", "Examples:")
         assert examples[1:]
         for line in examples[1:]:
@@ -134,3 +134,34 @@ def test_other_shells_get_a_script(shell: str) -> None:
     )
 
     assert "_STORAGEKIT_COMPLETE" in run.stdout
+
+
+@pytest.mark.parametrize(
+    "words", [["backends"], ["config", "check", "memory://b"], ["config", "show"], ["ls", "memory://"]]
+)
+def test_a_closed_standard_output_is_no_crash(words: list[str], tmp_path: Path) -> None:
+    command = " ".join(["storagekit", *words, ">&-"])
+    run = subprocess.run(
+        ["sh", "-c", command],
+        env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("option", ["", "--json"])
+def test_a_full_disk_as_standard_output_is_said(option: str, tmp_path: Path) -> None:
+    run = subprocess.run(
+        ["sh", "-c", f"storagekit config show {option} > /dev/full"],
+        env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert 1 == run.returncode
+    assert "No space left on device" in run.stderr
+    assert "Traceback" not in run.stderr

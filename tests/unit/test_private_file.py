@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from storagekit._private_file import objection, read, write
+from storagekit._private_file import expanded, objection, read, write
 from storagekit.errors import ConfigurationError
 
 FILE, DIRECTORY, PIPE = stat.S_IFREG | 0o600, stat.S_IFDIR | 0o700, stat.S_IFIFO | 0o600
@@ -115,7 +115,7 @@ def test_a_file_that_cannot_be_replaced_is_left_as_it_is_and_no_draft_stays(tmp_
     (tmp_path / "file").mkdir()
     (tmp_path / "file" / "inside").touch()
 
-    with pytest.raises(ConfigurationError, match="cannot be written"):
+    with pytest.raises(ConfigurationError, match="is no file"):
         write(tmp_path / "file", "text")
 
     assert ["file"] == [one.name for one in tmp_path.iterdir()]
@@ -125,3 +125,20 @@ def test_a_file_below_a_file_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match="cannot be written"):
         write(tmp_path / "file" / "below", "text")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "directory"])
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "config.toml"
+    os.mkfifo(path) if kind == "pipe" else path.mkdir()
+    before = path.stat()
+
+    with pytest.raises(ConfigurationError, match="is no file"):
+        write(path, "[profiles.x]\n")
+
+    assert (before.st_mode, before.st_ino) == (path.stat().st_mode, path.stat().st_ino)
+
+
+def test_a_home_of_nobody_is_a_file_of_that_name() -> None:
+    assert Path("~nobody-of-that-name/x") == expanded("~nobody-of-that-name/x")
+    assert Path.home() / "x" == expanded("~/x")
