@@ -154,6 +154,11 @@ def change(path: Path, wanted: Change) -> None:
 
     Raises ConfigurationError where the file cannot be used or written.
     """
+    with _private_file.locked(path):
+        _change(path, wanted)
+
+
+def _change(path: Path, wanted: Change) -> None:
     tables = read(path)
     kept = {name: text for name, text in tables.get(wanted.profile, {}).items() if name not in wanted.removed}
     found = _private_file.read(path)

@@ -31,8 +31,8 @@ class Record:
     ``identity`` is the source's digest and ``source`` its name for people. ``content_type`` and ``stored``, the user
     metadata, are what the object will carry; ``metadata_digest`` is of the caller's part of it. ``previous_etag`` and
     ``previous_token`` are those of the object then at the key, or None. ``strong`` tells whether equal ``identity``
-    means equal bytes; ``era`` and ``ceiling`` are the plan's, for a ``size`` that was not known. ``seen`` are the ids
-    of other uploads of the key, in an intent.
+    means equal bytes, and ``promised`` whether by the caller's word (``Identity``); ``era`` and ``ceiling`` are the
+    plan's, for a ``size`` that was not known. ``seen`` are the ids of other uploads of the key, in an intent.
     """
 
     bucket: str
@@ -52,6 +52,7 @@ class Record:
     era: int = 0
     ceiling: int = 0
     seen: tuple[str, ...] = ()
+    promised: str = ""
 
     def announced(self, seen: tuple[str, ...]) -> Record:
         """Return the intent of this record, which has no upload id yet."""
@@ -106,13 +107,14 @@ def parse(data: bytes | str) -> Record | None:
 
 def _is_sound(record: Record) -> bool:
     numbers = (record.size or 0, record.part_size, record.era, record.ceiling)
-    texts = (record.bucket, record.key, record.upload_id, record.token, record.identity, record.source, *record.seen)
+    place = (record.bucket, record.key, record.upload_id, record.token)
+    texts = (*place, record.identity, record.source, record.metadata_digest, record.promised, *record.seen)
     optional = (record.content_type, record.previous_etag, record.previous_token)
     return (
         all(type(number) is int and number >= 0 for number in numbers)
         and record.part_size > 0
         and type(record.strong) is bool
-        and all(isinstance(text, str) for text in (*texts, record.metadata_digest))
+        and all(isinstance(text, str) for text in texts)
         and all(text is None or isinstance(text, str) for text in optional)
         and isinstance(record.stored, dict)
         and all(isinstance(text, str) for entry in record.stored.items() for text in entry)

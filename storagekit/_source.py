@@ -34,11 +34,15 @@ _EDGE = 64 * 1024
 
 @dataclass(frozen=True)
 class Identity:
-    """``digest`` is SHA-256 hex; ``shown`` is for people and never holds a secret."""
+    """``digest`` is SHA-256 hex; ``shown`` is for people and never holds a secret.
+
+    ``promised`` is what the caller said of the content, where that is the identity: ``sha256`` or ``source_id``.
+    """
 
     digest: str
     shown: str
     strong: bool
+    promised: str = ""
 
 
 def strong_identity(shown: str, **facts: str | int) -> Identity:

@@ -111,6 +111,7 @@ def new_record(job: Job, at_key: ObjectInfo | None) -> Record:
         previous_etag=at_key.etag if at_key else None,
         previous_token=at_key.metadata.get(_metadata.TOKEN) if at_key else None,
         strong=job.identity.strong,
+        promised=job.identity.promised,
         era=plan.era,
         ceiling=plan.ceiling,
     )

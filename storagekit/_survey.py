@@ -212,6 +212,7 @@ def _described(
         size=record.size if record else None,
         part_size=record.part_size if record else None,
         strong=record.strong if record else None,
+        promised=record.promised if record else "",
         active=latest([begun, *written, *came]),
     )
 

@@ -172,6 +172,7 @@ def _announced(intent: StoredRecord, lost: PendingUpload | None) -> UnfinishedUp
         size=record.size,
         part_size=record.part_size,
         strong=record.strong,
+        promised=record.promised,
         active=begun,
         stale=True,
     )

@@ -19,7 +19,7 @@ from storagekit._plan import MIB, Plan, Span
 from storagekit._ranges import Ranges
 from storagekit._send import proof_of
 from storagekit._source import Access
-from storagekit.errors import IntegrityError
+from storagekit.errors import IntegrityError, SourceChangedError, SourceTruncatedError
 from storagekit.types import ObjectInfo, PartReceipt, Progress, UploadResult
 
 _RANGE = 16 * MIB
@@ -48,21 +48,52 @@ def read_back(job: Job, result: UploadResult) -> UploadResult:
     """Compare the object with the job's source, and return the result with ``verified``.
 
     Raises IntegrityError where they differ, SourceChangedError where either is replaced meanwhile, and what reading
-    raises. The object stays where it is.
+    raises. The object stays where it is. Another writer's object is not looked at.
     """
+    if result.superseded_by:
+        return _with_note(job, result, "not compared: another writer's object is at the key")
     job.log.note("reading the object back, to compare it with its source")
-    stop = Cancel(job.cancel)
     info = job.store.head(job.bucket, job.key)
-    if info.size != result.size:
-        raise _differs(f"has {info.size:,} bytes, and its source {result.size:,}")
-    pieces = list(pieces_of(result.receipt, result.size))
-    crew = Crew(pieces, _Comparison(job, info, stop).compare, stop)
-    crew.run(min(job.workers, max(1, len(pieces))))
-    job.source.verify()
-    unknown = sorted(number for number, compared in crew.results.items() if not compared)
+    if info.etag != result.etag:
+        raise _replaced(job)
+    unknown = _compare_all(job, info, list(pieces_of(result.receipt, result.size)))
     if unknown:
-        job.log.note(f"{_counted(unknown)} could not be compared: sent by an earlier run, and SRC is read only once")
-    return replace(result, verified=not unknown, notes=tuple(job.log.lines))
+        why = "this run has no checksum of their bytes, and the source cannot be read again by ranges"
+        return _with_note(job, result, f"{_counted(unknown)} could not be compared: {why}")
+    return replace(result, verified=True, notes=tuple(job.log.lines))
+
+
+def require_verified(result: UploadResult) -> None:
+    """Raise IntegrityError, with the reason, where an object that was to be compared could not be, or not all of it."""
+    if not result.verified:
+        raise IntegrityError(
+            f"the object was stored, but not verified: {result.notes[-1]}",
+            hint="Upload it again with restart (--restart) to have all of it compared",
+        )
+
+
+def _compare_all(job: Job, info: ObjectInfo, pieces: Sequence[Piece]) -> list[int]:
+    """Return the numbers of the parts that could not be compared."""
+    stop = Cancel(job.cancel)
+    crew = Crew(pieces, _Comparison(job, info, stop).compare, stop)
+    try:
+        crew.run(min(job.workers, max(1, len(pieces))))
+        job.source.verify()
+    except (SourceChangedError, SourceTruncatedError) as error:  # else it says that nothing was published
+        hint = "The object of the old version is at the key; run again to send the new one"
+        raise type(error)(error.message, hint=hint, context=error.context) from error
+    return sorted(number for number, compared in crew.results.items() if not compared)
+
+
+def _with_note(job: Job, result: UploadResult, line: str) -> UploadResult:
+    job.log.note(line)
+    return replace(result, notes=tuple(job.log.lines))
+
+
+def _replaced(job: Job) -> SourceChangedError:
+    return SourceChangedError(
+        f"{job.key} was replaced by another writer before it could be read back", hint="Look at what is there now"
+    )
 
 
 def pieces_of(receipts: Sequence[PartReceipt], size: int) -> Iterator[Piece]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from storagekit import _tuning
 from storagekit.driver import DriverSpec, Setting
@@ -39,7 +39,7 @@ _BUCKET_ENV = {
 
 _PART_SIZE_ENV = {"minio": ("MINIO_CHUNK_SIZE",)}
 
-_USER_INFO = re.compile(r"^([^/]*//)?[^/]*@")
+_USER_INFO = re.compile(r"^([^/]*//)?.*@")  # to the last @: a password may have a slash
 
 Given = str | bool | int | float | os.PathLike[str]
 """What a setting may be given as; a driver gets its text."""
@@ -64,7 +64,9 @@ class Value:
             return "***"
         if self.name == "access_key":
             return f"{self.text[:4]}...{self.text[-4:]}" if len(self.text) > 12 else self.text
-        return _USER_INFO.sub(r"\1***@", self.text) if self.name == "endpoint" else self.text
+        if self.name == "endpoint":
+            return _USER_INFO.sub(r"\1***@", self.text).partition("?")[0]
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -255,7 +257,21 @@ def _first(
     profile: Profile | None,
 ) -> dict[str, Value]:
     found = (next(offers(setting, arguments, environment, profile), None) for setting in settings)
-    return {value.name: value for value in found if value is not None}
+    return {value.name: _in_one_line(value) for value in found if value is not None}
+
+
+def _in_one_line(value: Value) -> Value:
+    """Return a value without what stands around it: secrets that are mounted as files end in a line break.
+
+    Raises ConfigurationError for a line break within: it would come up, with the secret, as an error of some SDK.
+    """
+    text = value.text.strip()
+    if not text.isprintable():
+        raise ConfigurationError(
+            f"{value.name} ({value.origin}) has a line break, or another sign that cannot be printed",
+            hint="Write it in one line",
+        )
+    return replace(value, text=text)
 
 
 def overruled(profile: Profile | None, values: Mapping[str, Value]) -> list[Value]:

@@ -240,11 +240,12 @@ class DownloadResult(Answers):
 class UnfinishedUpload(Answers):
     """One multipart upload that was begun and neither completed nor aborted.
 
-    ``ours`` tells whether it has an upload record; then ``source`` names what is uploaded, ``size`` how long that is
-    and ``part_size`` how it is cut, as far as they are known; ``strong``, whether the source can say that it is still
-    the same. ``parts`` and ``kept``, their bytes, are what the service holds; both are None where it does not know the
-    upload any more. ``active`` is when the newest part came, or the beginning where there is none.
-    ``live``: a run may be at work on it. ``stale``: nobody has been for 24 h, or only the record is left.
+    ``ours`` tells whether it has an upload record; then ``source`` names what is uploaded, ``size`` how long that
+    is and ``part_size`` how it is cut, as far as they are known; ``strong``, whether the source can say that it is
+    still the same, and ``promised`` (``sha256``, ``source_id``), whether by the caller's word. ``parts`` and
+    ``kept``, their bytes, are what the service holds; both are None where it does not know the upload any more.
+    ``active`` is when the newest part came, or the beginning where there is none. ``live``: a run may be at work on
+    it. ``stale``: nobody has been for 24 h, or only the record is left.
     """
 
     bucket: str
@@ -258,6 +259,7 @@ class UnfinishedUpload(Answers):
     size: int | None = None
     part_size: int | None = None
     strong: bool | None = None
+    promised: str = ""
     active: datetime | None = None
     live: bool = False
     stale: bool = False

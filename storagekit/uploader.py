@@ -321,7 +321,7 @@ def _require(holds: bool, what: str, hint: str) -> None:  # noqa: FBT001  # read
 
 def content_identity(shown: str, sha256: str) -> Identity:
     """Return the identity of bytes whose SHA-256 was promised: it is proven before anything is published."""
-    return strong_identity(shown, kind="content", sha256=sha256.lower())
+    return replace(strong_identity(shown, kind="content", sha256=sha256.lower()), promised="sha256")
 
 
 def request_for(
@@ -341,7 +341,7 @@ def request_for(
             hint="Nothing was sent; check the source, or the promise",
         )
     if source_id is not None:
-        identity = strong_identity(identity.shown, kind="caller", id=source_id)
+        identity = replace(strong_identity(identity.shown, kind="caller", id=source_id), promised="source_id")
     elif sha256 is not None and not identity.strong:
         identity = content_identity(identity.shown, sha256)
     digest = None if metadata is None else _metadata.digest(_metadata.encode(metadata))

@@ -6,6 +6,7 @@ touched, and if it is left behind it is hidden. Each request is tried once: what
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
@@ -13,13 +14,15 @@ from functools import cached_property
 from storagekit._checkup.finding import Finding, failed, not_needed, not_tried, ok, warning
 from storagekit._checkup.refusals import OF_BUCKET, OF_CREDENTIALS, bucket_unclear, no_bucket, plain
 from storagekit._checkup.subject import Subject
-from storagekit._checkup.wire import TIMEOUT_S
-from storagekit._clock import Clock
+from storagekit._checkup.wire import TIMEOUT_S, within
+from storagekit._clock import LAST_WORDS_S, Clock
 from storagekit._retry import RetryPolicy
 from storagekit._store import Store
 from storagekit.driver import Driver, DriverSpec
 from storagekit.errors import ChecksumError, InvalidNameError, ObjectNotFoundError, PermissionDeniedError, StorageError
 from storagekit.types import RESERVED_PREFIX, Upload, WriteOptions
+
+log = logging.getLogger("storagekit")
 
 _SHOWN_BUCKETS = 5
 _TYPE = "text/plain"
@@ -184,7 +187,15 @@ class Service:
             self._begun = None
 
     def clean_up(self) -> None:
-        """Delete what an interruption left, as far as the service allows."""
-        for tidy in (self._delete, self._abort):
-            with suppress(StorageError):
-                tidy()
+        """Delete what an interruption left, as far as the service allows: who interrupts does not wait for long."""
+        if not self._is_put and self._begun is None:
+            return
+        try:
+            within(LAST_WORDS_S, self._tidy)
+        except (StorageError, TimeoutError):
+            log.warning("left behind: %s in %s", self.key, self._bucket)
+
+    def _tidy(self) -> None:
+        with suppress(StorageError):
+            self._abort()
+        self._delete()

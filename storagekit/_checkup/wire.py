@@ -1,22 +1,25 @@
 """The I/O of a checkup below the driver: one name looked up, one connection, one handshake, one request.
 
-Each opens what it needs and closes it, and ends within ``TIMEOUT_S``. No proxy is used: the drivers connect directly.
-Nothing here decides what a failure means; exceptions are those of ``socket``, ``ssl`` and ``http.client``.
+Each opens what it needs and closes it, and ends within ``TIMEOUT_S``, also where a server sends a byte a second. No
+proxy is used: the drivers connect directly. Nothing here decides what a failure means; exceptions are those of
+``socket``, ``ssl`` and ``http.client``.
 """
 
 from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 from storagekit._checkup.subject import Address
+
+T = TypeVar("T")
 
 TIMEOUT_S = 10.0
 """Seconds that one step may take."""
@@ -42,26 +45,32 @@ class Answer:
 
 
 def look_up(host: str, port: int) -> list[str]:
-    """Return the IP addresses of a name. Raises socket.gaierror, UnicodeError, TimeoutError.
+    """Return the IP addresses of a name. Raises socket.gaierror, UnicodeError, TimeoutError."""
+    return within(TIMEOUT_S, lambda: _addresses(host, port))
 
-    In a thread: the system's resolver has no timeout of ours, and takes 30 s and more where no server answers.
+
+def within(seconds: float, run: Callable[[], T]) -> T:
+    """Return what ``run`` returns, and raise what it raises. Raises TimeoutError where it takes longer.
+
+    In a thread: the system's resolver takes 30 s and more where no server answers, and a socket's timeout is one of
+    each ``recv``.
     """
-    outcome: SimpleQueue[list[str] | Exception] = SimpleQueue()
+    outcome: SimpleQueue[tuple[T] | Exception] = SimpleQueue()
 
-    def run() -> None:
+    def try_it() -> None:
         try:
-            outcome.put(_addresses(host, port))
+            outcome.put((run(),))
         except Exception as error:  # noqa: BLE001  # raised again in the caller's thread
             outcome.put(error)
 
-    Thread(target=run, daemon=True, name="storagekit-look-up").start()
+    Thread(target=try_it, daemon=True, name="storagekit-checkup").start()
     try:
-        found = outcome.get(timeout=TIMEOUT_S)
+        found = outcome.get(timeout=seconds)
     except Empty:
         raise TimeoutError from None
     if isinstance(found, Exception):
         raise found
-    return found
+    return found[0]
 
 
 def _addresses(host: str, port: int) -> list[str]:
@@ -111,6 +120,10 @@ def _connected(address: Address, ip: str, context: ssl.SSLContext | None) -> Ite
 
 def shake_hands(address: Address, ip: str, context: ssl.SSLContext) -> Handshake:
     """Return what a handshake agreed on. Raises OSError, of which ssl.SSLError is one."""
+    return within(TIMEOUT_S, lambda: _shake_hands(address, ip, context))
+
+
+def _shake_hands(address: Address, ip: str, context: ssl.SSLContext) -> Handshake:
     with _connected(address, ip, context) as connection:
         assert isinstance(connection, ssl.SSLSocket)  # noqa: S101  # for the type checker
         return Handshake(connection.version() or "", connection.getpeercert() or {})
@@ -118,6 +131,10 @@ def shake_hands(address: Address, ip: str, context: ssl.SSLContext) -> Handshake
 
 def ask(address: Address, ip: str, context: ssl.SSLContext | None) -> Answer:
     """Return the head of the answer to an unsigned ``GET /``. Raises OSError, http.client.HTTPException."""
+    return within(TIMEOUT_S, lambda: _ask(address, ip, context))
+
+
+def _ask(address: Address, ip: str, context: ssl.SSLContext | None) -> Answer:
     request = f"GET / HTTP/1.1\r\nHost: {address}\r\nUser-Agent: storagekit\r\nConnection: close\r\n\r\n"
     with _connected(address, ip, context) as connection:
         connection.sendall(request.encode("ascii", "replace"))

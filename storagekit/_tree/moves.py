@@ -25,6 +25,7 @@ from storagekit._tree.crew import Listener, Task
 from storagekit._tree.files import Directory
 from storagekit._tree.rules import Parents, is_marker, pair
 from storagekit._tree.walk import LocalFile, shown
+from storagekit._verify import require_verified
 from storagekit.errors import ConflictError, UnsupportedSourceError
 from storagekit.types import ObjectInfo, ObjectOutcome
 
@@ -94,6 +95,8 @@ class Uploads:
             on_progress=listener,
             cancel=target.stop,
         )
+        if wishes.verify:
+            require_verified(result)
         return ObjectOutcome(key, result.size, "copied", file.path, notes=result.notes)
 
 
@@ -138,6 +141,8 @@ class Copies:
             on_progress=listener,
             cancel=target.stop,
         )
+        if wishes.verify:
+            require_verified(result)
         return ObjectOutcome(key, result.size, "copied", notes=result.notes)
 
 

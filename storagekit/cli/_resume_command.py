@@ -24,6 +24,7 @@ _IN_MEMORY = re.compile(r"[\d,]+ bytes in memory")
 _RECORDED_SHORT = "a user name, a password and a query (?...) of a URL are not recorded: add what it had"
 _RELATIVE = "a relative path is shown as it was typed: run the command where it was run"
 _DIGEST = "the SHA-256 that was promised is not recorded: put it in place of HEX"
+_REACHED = "how SRC was reached is not recorded: add --source-profile, or set its variables, as it was"
 _PROGRAM = "run the program again that began it"
 
 
@@ -43,15 +44,16 @@ def how_to_resume(upload: UnfinishedUpload, target: Remote, connection: Connecti
     if not _can_be_typed(str(target), source) or target.key.endswith("/") or _is_a_programs(upload, source):
         return Resume(None, _PROGRAM)
     if source == _STDIN:
-        promise = ["--sha256", "HEX"] if upload.strong else _size(upload)
-        command = _cp([*_options(connection), *promise], "-", target)
-        return Resume(f"... | {command}", _DIGEST if upload.strong else None)
+        command = _cp([*_options(connection), *_promises(upload)], "-", target)
+        return Resume(f"... | {command}", _note(upload))
     if _URL.match(source):
-        return Resume(_cp([*_options(connection), *_size(upload)], source, target), _RECORDED_SHORT)
+        return Resume(_cp([*_options(connection), *_promises(upload)], source, target), _note(upload, _RECORDED_SHORT))
     scheme = _OBJECT.match(source)
+    options = [*_options(connection, same=not scheme or scheme[1] == target.backend), *_promises(upload)]
     if scheme:
-        return Resume(_cp(_options(connection, same=scheme[1] == target.backend), source, target))
-    return Resume(_cp(_options(connection), _as_path(source), target), None if source.startswith("/") else _RELATIVE)
+        return Resume(_cp(options, source, target), _note(upload, _REACHED))
+    relative = None if source.startswith("/") else _RELATIVE
+    return Resume(_cp(options, _as_path(source), target), _note(upload, relative))
 
 
 def abort_command(target: Remote, upload_id: str, connection: Connection) -> str:
@@ -71,9 +73,15 @@ def _options(connection: Connection, *, same: bool = True) -> list[str]:
     return [word for name, value in given.items() if value is not None for word in (name, value)]
 
 
-def _size(upload: UnfinishedUpload) -> list[str]:
-    """Return the promise of a size: a source that cannot say its own is recognised by it. Others have the same."""
-    return ["--size", str(upload.size)] if upload.size is not None and not upload.strong else []
+def _promises(upload: UnfinishedUpload) -> list[str]:
+    """Return what is promised of the source: by its size another one that has the name by now is refused."""
+    digest = ["--sha256", "HEX"] if upload.promised == "sha256" else []
+    return digest + (["--size", str(upload.size)] if upload.size is not None else [])
+
+
+def _note(upload: UnfinishedUpload, about_source: str | None = None) -> str | None:
+    said = [about_source, _DIGEST if upload.promised == "sha256" else None]
+    return "; ".join(filter(None, said)) or None
 
 
 def _as_path(source: str) -> str:
@@ -82,7 +90,7 @@ def _as_path(source: str) -> str:
 
 
 def _is_a_programs(upload: UnfinishedUpload, source: str) -> bool:
-    if source == "stream" or _IN_MEMORY.fullmatch(source):
+    if source == "stream" or _IN_MEMORY.fullmatch(source) or upload.promised == "source_id":
         return True
     return not upload.strong and source != _STDIN and not _URL.match(source)
 

@@ -112,6 +112,10 @@ class Upload:
             yield listener
 
     def _say(self, result: UploadResult) -> None:
+        from storagekit._verify import require_verified
+
+        if self.wishes.verify:
+            require_verified(result)
         self.output.result(dict(result), _line(self.client.backend, result))
 
 

@@ -16,6 +16,7 @@ from storagekit.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from storagekit.driver import DriverSpec
@@ -58,7 +59,7 @@ def run(
         values[name] = _answer(name, secret=name in _secrets(spec))
     given = {name: text for name, text in values.items() if text}
     removed = frozenset(name for name, text in values.items() if not text and name not in asked) & there.keys()
-    _check(spec, given, str(path))
+    _check(spec, given, {**there, **given}.keys() - removed, str(path))
     change(path, Change(profile, given, removed))
     _say(output, profile, path, sorted(given), sorted(removed))
     for name in sorted(_needed(spec) - there.keys() - given.keys()):
@@ -155,12 +156,18 @@ def _answer(name: str, *, secret: bool) -> str:
     return sys.stdin.readline().rstrip("\n")
 
 
-def _check(spec: DriverSpec, given: Mapping[str, str], place: str) -> None:
-    """Raise ConfigurationError for a size or number that is none."""
+def _check(spec: DriverSpec, given: Mapping[str, str], names: AbstractSet[str], place: str) -> None:
+    """Raise ConfigurationError for a size or number that is none, and where what is there is of another backend."""
     from storagekit._tuning import parse
     from storagekit.config import own_settings
 
     own = {setting.name for setting in own_settings(spec)}
+    strange = sorted(names - {"backend", *own, *(setting.name for setting in spec.settings)})
+    if strange:
+        raise ConfigurationError(
+            f"the profile has {', '.join(strange)}, which the backend {spec.backend!r} has not",
+            hint=f"Remove them in the same command: {' '.join(f'{name}=' for name in strange)}",
+        )
     parse({name: (text, place) for name, text in given.items() if name in own})
 
 

@@ -331,7 +331,7 @@ def test_only_what_differs_from_a_profile_that_was_asked_for_is_overruled() -> N
         ("access_key", "minioadmin", "minioadmin"),
         ("endpoint", "https://me:hunter2@host:9000", "https://***@host:9000"),
         ("endpoint", "me:hunter2@host", "***@host"),
-        ("endpoint", "https://host/a@b", "https://host/a@b"),
+        ("endpoint", "https://user:hun/ter@host?sig=x", "https://***@host"),
         ("root", "/data/me@host", "/data/me@host"),
     ],
 )

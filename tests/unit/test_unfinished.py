@@ -126,10 +126,13 @@ QUOTED = "'minio://datasets/raw/a b.tar'"
         ("/data/it's.tar", {}, f"storagekit cp '/data/it'\"'\"'s.tar' {QUOTED}", None),
         ("a.tar", {}, f"storagekit cp a.tar {QUOTED}", "relative"),
         ("-a.tar", {}, f"storagekit cp ./-a.tar {QUOTED}", "relative"),
-        ("oss://b/k", {}, f"storagekit cp oss://b/k {QUOTED}", None),
+        ("oss://b/k", {"size": 7}, f"storagekit cp --size 7 oss://b/k {QUOTED}", "--source-profile"),
+        ("a.tar", {"promised": "source_id"}, None, "program"),
         ("standard input", {"strong": False}, f"... | storagekit cp - {QUOTED}", None),
         ("standard input", {"strong": False, "size": 9}, f"... | storagekit cp --size 9 - {QUOTED}", None),
-        ("standard input", {}, f"... | storagekit cp --sha256 HEX - {QUOTED}", "HEX"),
+        ("standard input", {"promised": "sha256"}, f"... | storagekit cp --sha256 HEX - {QUOTED}", "HEX"),
+        ("https://h/a", {"promised": "sha256"}, f"storagekit cp --sha256 HEX https://h/a {QUOTED}", "HEX"),
+        ("/a", {"size": 7}, f"storagekit cp --size 7 /a {QUOTED}", None),
         ("stream", {"strong": False}, None, "program"),
         ("stream", {}, None, "program"),
         ("5,120 bytes in memory", {}, None, "program"),
@@ -150,7 +153,7 @@ def test_each_kind_of_source_has_its_command(
 
 def test_the_options_of_the_connection_are_repeated_where_they_mean_the_same() -> None:
     connection = Connection("work", "http://host:9000", "eu")
-    upload = replace(UPLOAD, strong=True, source="minio://b/k")
+    upload = replace(UPLOAD, strong=True, size=None, source="minio://b/k")
     options = "--profile work --endpoint-url http://host:9000 --region eu"
 
     resume, other = (
