@@ -148,7 +148,7 @@ def _sections(file: _private_file.PrivateFile) -> dict[str, dict[str, str]]:
     parser.optionxform = lambda name: name.lower().replace("-", "").replace("_", "")  # type: ignore[assignment]
     try:
         parser.read_string(file.text)
-    except configparser.Error:
+    except (configparser.Error, AttributeError):  # of a continued line where there is no value yet
         parser = None  # type: ignore[assignment]
     if parser is None:  # outside, because the parser's own words show the line, which can be a secret
         raise ConfigurationError(f"{file.path} is no INI file", hint="Sections are [NAME], lines NAME=VALUE")
@@ -188,7 +188,7 @@ def _mc(rest: str, environment: Mapping[str, str]) -> _Found:
     if str(alias.get("api", "S3v4")).lower() != "s3v4":
         raise ConfigurationError(f"mc's alias {rest} in {path} signs with {alias['api']}", hint="Only S3v4 is spoken")
     names = {"endpoint": "url", "access_key": "accessKey", "secret_key": "secretKey", "session_token": "sessionToken"}
-    settings = {ours: str(alias.get(theirs, "")) for ours, theirs in names.items()}
+    settings = {ours: str(alias.get(theirs) or "") for ours, theirs in names.items()}
     usable = {ours: text for ours, text in settings.items() if text not in _MC_PLACEHOLDERS}
     return _Found(str(path), "minio", usable, {}, _complaint(file))
 

@@ -45,6 +45,8 @@ def load(given: str | None, environment: Mapping[str, str]) -> Profile | None:
 
     Raises ConfigurationError where one is named that does not exist, and for a file that cannot be used.
     """
+    if given == "":
+        raise ConfigurationError("the name of the profile is empty", hint="Is the variable set that should hold it?")
     name = given or environment.get(PROFILE) or DEFAULT
     named_by = "argument" if given else PROFILE if environment.get(PROFILE) else "default"
     if ":" in name:

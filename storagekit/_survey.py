@@ -86,7 +86,7 @@ class Survey:
             raise refused[0]
         for error in refused:
             self.note(f"some uploads may be missing, or shown as another tool's: {error.message}")
-        entries = list(self._entries(bucket, stored, pending or []))
+        entries = list(self._entries(bucket, stored, pending))
         now = latest([self.wall(), *(entry.upload.active for entry in entries)])
         recorded_tokens = {one.record.token for one in stored if not one.record.is_intent}
         intents = tuple(one for one in stored if one.record.token not in recorded_tokens)
@@ -100,14 +100,24 @@ class Survey:
 
     def look_again(self, entry: Entry, now: datetime | None) -> Entry:
         """Return the entry as the service shows it now; without parts where the upload has made its object."""
-        begun, parts = entry.upload.initiated, self._parts(entry.handle, entry.stored, is_listed=False)
-        return self.judge(Entry(_described(entry.handle, entry.stored, begun, parts), entry.stored), now)
+        known = entry.upload.parts is not None
+        parts = self._unpublished(entry.stored, self.parts(entry.handle, is_listed=known))
+        upload = _described(entry.handle, entry.stored, entry.upload.initiated, parts)
+        return self.judge(Entry(upload, entry.stored), now)
 
-    def parts(self, upload: Upload) -> Mapping[int, Part] | None:
-        """Return the parts that the service holds; None where it does not know the upload, or refuses its id."""
+    def parts(self, upload: Upload, *, is_listed: bool = True) -> Mapping[int, Part] | None:
+        """Return the parts that the service holds; None where it does not know the upload.
+
+        A refusal says so only of an upload that is not listed either: its id may be no id there. Raises what else the
+        service says.
+        """
         try:
             return self.store.parts(upload)
-        except (UploadGoneError, RequestRefusedError, InvalidNameError):
+        except UploadGoneError:
+            return None
+        except (RequestRefusedError, InvalidNameError):
+            if is_listed:
+                raise
             return None
 
     def has_made_its_object(self, record: Record) -> bool:
@@ -130,9 +140,9 @@ class Survey:
                 yield from page.uploads
 
     def _entries(
-        self, bucket: str, stored: Sequence[StoredRecord], pending: Sequence[PendingUpload]
+        self, bucket: str, stored: Sequence[StoredRecord], pending: Sequence[PendingUpload] | None
     ) -> Iterator[Entry]:
-        begun = {(one.key, one.id): one.initiated for one in pending}
+        begun = {(one.key, one.id): one.initiated for one in pending or ()}
         ids = {(one.record.key, one.record.upload_id) for one in stored if not one.record.is_intent}
         of_key: dict[str, list[StoredRecord]] = {}
         for one in stored:
@@ -141,17 +151,30 @@ class Survey:
             entry = unseen(bucket, key, upload_id, of_key.get(key, ()))
             is_listed = (key, upload_id) in begun
             try:
-                parts = self._parts(entry.handle, entry.stored, is_listed=is_listed)
+                parts = self._parts(entry, is_listed=is_listed, may_tell=pending is not None)
             except UploadGoneError:
                 continue  # another tool's, which ended meanwhile
+            except (RequestRefusedError, InvalidNameError) as error:
+                self.note(f"an upload of {key} is left out, as its parts cannot be seen: {error.message}")
+                continue
             yield replace(entry, upload=_described(entry.handle, entry.stored, begun.get((key, upload_id)), parts))
 
-    def _parts(self, upload: Upload, stored: Sequence[StoredRecord], *, is_listed: bool) -> Mapping[int, Part] | None:
-        """Return the parts; of another tool's upload None where they may not be seen. Raises UploadGoneError for it."""
-        if not stored:
-            return self._parts_of_others(upload)
-        parts = self.parts(upload)
-        done = parts is not None and not is_listed and any(self.has_made_its_object(one.record) for one in stored)
+    def _parts(self, entry: Entry, *, is_listed: bool, may_tell: bool) -> Mapping[int, Part] | None:
+        """Return the parts; None where the upload is gone, or of another tool and not ours to see.
+
+        ``may_tell``: there is a listing, so that what is not in it may be gone. Raises UploadGoneError for another
+        tool's.
+        """
+        if not entry.stored:
+            return self._parts_of_others(entry.handle)
+        parts = self.parts(entry.handle, is_listed=is_listed or not may_tell)
+        return parts if is_listed else self._unpublished(entry.stored, parts)
+
+    def _unpublished(
+        self, stored: Sequence[StoredRecord], parts: Mapping[int, Part] | None
+    ) -> Mapping[int, Part] | None:
+        """Return the parts of an upload of ours; None where it has made its object: then only a record is left."""
+        done = parts is not None and any(self.has_made_its_object(one.record) for one in stored)
         return None if done else parts
 
     def _parts_of_others(self, upload: Upload) -> Mapping[int, Part] | None:

@@ -15,10 +15,16 @@ LARGEST_BLOCK = 1024**2
 """Bytes per block without a limit: below 1 MiB four threads spend their time handing the interpreter lock around."""
 
 _SMALLEST_BLOCK = 1024
+_SMALLEST_PART = 64 * 1024
 _BLOCKS_PER_S = 8  # at a low rate blocks get smaller, so that no connection is silent for long
 
 CREDIT_S = 0.1
 """How much unused time is made up for: a sleep that ends late must not lower the rate, an idle minute not raise it."""
+
+
+PART_S = 300
+"""Seconds that a part takes at most, as far as the service's smallest part allows: an upload without a new part for
+15 minutes counts as abandoned by its writer (``_resume.IDLE``)."""
 
 
 class Throttle:
@@ -39,6 +45,16 @@ class Throttle:
             pause = self._free_at - now
         if pause > 0:
             self._clock.sleep(pause, cancel)
+
+
+def paced_part(wanted: int, workers: int, rate: int | None) -> int:
+    """Return a part size in bytes with which ``workers`` parts that share the rate end within ``PART_S``."""
+    return wanted if rate is None else min(wanted, max(rate * PART_S // workers, _SMALLEST_PART))
+
+
+def paced_workers(workers: int, part_size: int, rate: int | None) -> int:
+    """Return how many parts of this size may share the rate so that each ends within ``PART_S``; at least one."""
+    return workers if rate is None else max(1, min(workers, rate * PART_S // part_size))
 
 
 def reserved(free_at: float, now: float, seconds: float) -> float:

@@ -24,6 +24,7 @@ from storagekit._survey import Entry, Found, Survey
 from storagekit._unfinished import Wanted, is_meant, why_not
 from storagekit.errors import (
     CredentialsError,
+    InvalidNameError,
     ObjectNotFoundError,
     PermissionDeniedError,
     RequestRefusedError,
@@ -96,7 +97,13 @@ class Tidying:
         self, intent: StoredRecord, pending: tuple[PendingUpload, ...] | None, taken: set[str]
     ) -> PendingUpload | None:
         candidates = orphans(intent, pending or (), taken)
-        return next((one for one in candidates if self.survey.parts(_handle(intent, one)) == {}), None)
+        return next((one for one in candidates if self._is_empty(_handle(intent, one))), None)
+
+    def _is_empty(self, upload: Upload) -> bool:
+        try:
+            return self.survey.parts(upload) == {}
+        except (RequestRefusedError, InvalidNameError):
+            return False  # that cannot be seen
 
     def _clear(self, intent: StoredRecord, upload: UnfinishedUpload) -> AbortOutcome:
         if not self.dry_run:

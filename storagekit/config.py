@@ -37,6 +37,8 @@ _BUCKET_ENV = {
     "oss": ("OSS_BUCKET", "OSS_BUCKET_NAME"),
 }
 
+_TOKENS = ("session_token", "security_token")
+
 _PART_SIZE_ENV = {"minio": ("MINIO_CHUNK_SIZE",)}
 
 _USER_INFO = re.compile(r"^([^/]*//)?.*@")  # to the last @: a password may have a slash
@@ -217,7 +219,24 @@ def resolve(
         require_known(spec, profile.settings, known | own, profile.origin)
     values = _first(spec.settings, arguments, environment, profile)
     _require(spec, values, profile)
+    _require_one_origin(values)
     return values
+
+
+def _require_one_origin(values: Mapping[str, Value]) -> None:
+    """Raise ConfigurationError where a session token is not from where its secret key is: they belong together."""
+    secret = values.get("secret_key")
+    for token in (values[name] for name in _TOKENS if name in values):
+        if secret is not None and _kind(token.origin) != _kind(secret.origin):
+            raise ConfigurationError(
+                f"the {token.name.replace('_', ' ')} ({token.origin}) is not of the secret key ({secret.origin})",
+                hint="Temporary credentials are three: give all of them in one place, or unset the token",
+            )
+
+
+def _kind(origin: str) -> str:
+    """Return where an origin is: all variables are of one environment."""
+    return origin if origin == "argument" or origin.startswith("profile ") else "environment"
 
 
 def require_known(spec: DriverSpec, names: Iterable[str], known: Iterable[str], where: str = "") -> None:

@@ -41,6 +41,7 @@ from storagekit._run import go_on, init, run
 from storagekit._source import BytesSource, FileSource, Identity, OpenSource, Source, strong_identity
 from storagekit._store import Store
 from storagekit._stream_source import StreamSource
+from storagekit._throttle import paced_part, paced_workers
 from storagekit._verify import read_back
 from storagekit._window import Share, Window
 from storagekit.driver import Driver
@@ -98,6 +99,7 @@ class StreamingUploader:
         self.store = Store.of(driver, backend, self._retry, self._clock, max_speed)
         self._scope = scope or backend
         self._part_size = part_size
+        self._max_speed = max_speed
         self.workers = workers
         self._checkpoint = checkpoint
         self._state_directory = state_directory
@@ -174,6 +176,7 @@ class StreamingUploader:
                     unproven=sha256 is not None and request.identity.digest != content_identity("", sha256).digest,
                     overwrite=overwrite,
                     copied=copied,
+                    **({"workers": self.workers} if copied else {}),  # no byte of it passes through here
                 )
                 result = run(job, discarding=self._known(job) if restart else NoRecords())
                 return read_back(job, result) if verify else result
@@ -269,6 +272,7 @@ class StreamingUploader:
         log: Log,
     ) -> Job:
         store = self.store.with_cancel(means.cancel)
+        size = part_size or self._part_size or self._choose_part_size()
         return Job(
             store=store,
             records=self._records(self._checkpoint, store, log),
@@ -279,8 +283,8 @@ class StreamingUploader:
             request=request,
             content_type=request.content_type or guess_content_type(key, opened.content_type),
             metadata=metadata,
-            part_size=part_size or self._part_size or self._choose_part_size(),
-            workers=self.workers,
+            part_size=size,
+            workers=paced_workers(self.workers, size, self._max_speed),
             window=means.share,
             clock=self._clock,
             cancel=means.cancel,
@@ -302,7 +306,8 @@ class StreamingUploader:
         Half of the budget, so that one part can be read while another is sent.
         """
         limits = self.store.limits
-        return min(max(min(wanted, self.window.budget // 2), limits.min_part), limits.max_part)
+        paced = wanted if wanted == COPY_PART else paced_part(wanted, self.workers, self._max_speed)
+        return min(max(min(paced, self.window.budget // 2), limits.min_part), limits.max_part)
 
 
 @dataclass(frozen=True)

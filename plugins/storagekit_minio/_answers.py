@@ -20,6 +20,8 @@ from storagekit_minio._failures import of_code
 
 META = "x-amz-meta-"
 
+_OF_STORED = "the etag of what it stored"
+
 
 def info(key: str, headers: Mapping[str, str]) -> ObjectInfo:
     """Return what a HEAD says of an object."""
@@ -28,7 +30,7 @@ def info(key: str, headers: Mapping[str, str]) -> ObjectInfo:
     return ObjectInfo(
         key=key,
         size=int(headers["Content-Length"]),
-        etag=plain_etag(headers),
+        etag=etag_of_object(headers),
         modified=parsedate_to_datetime(headers["Last-Modified"]) if "Last-Modified" in headers else None,
         content_type=headers.get("Content-Type"),
         metadata={
@@ -43,14 +45,19 @@ def plain_etag(headers: Mapping[str, str]) -> str:
     return headers.get("ETag", "").removeprefix("W/").strip('"')
 
 
+def etag_of_object(headers: Mapping[str, str]) -> str:
+    """Return the etag of a HEAD or GET, which every object has: without it no two answers can be told apart."""
+    return _some(plain_etag(headers), "which etag the object has")
+
+
 def stored(response: BaseHTTPResponse) -> PutResult:
     """Return the receipt of a PUT of bytes: its etag and version are headers."""
-    return PutResult(_some(plain_etag(response.headers)), response.headers.get("x-amz-version-id"))
+    return PutResult(_some(plain_etag(response.headers), _OF_STORED), response.headers.get("x-amz-version-id"))
 
 
 def made(response: BaseHTTPResponse) -> PutResult:
     """Return the receipt of a copy or a complete: its etag is in the document."""
-    return PutResult(_some(_xml.etag(_document(response))), response.headers.get("x-amz-version-id"))
+    return PutResult(_some(_xml.etag(_document(response)), _OF_STORED), response.headers.get("x-amz-version-id"))
 
 
 def upload_id(response: BaseHTTPResponse) -> str:
@@ -63,7 +70,7 @@ def upload_id(response: BaseHTTPResponse) -> str:
 
 def object_page(response: BaseHTTPResponse) -> ObjectPage:
     """Return a page of ListObjectsV2."""
-    root = _document(response)
+    root = _document(response, "ListBucketResult")
     return ObjectPage(
         tuple(_object(root, each) for each in _xml.children(root, "Contents")),
         tuple(_xml.key(root, each, "Prefix") for each in _xml.children(root, "CommonPrefixes")),
@@ -73,7 +80,7 @@ def object_page(response: BaseHTTPResponse) -> ObjectPage:
 
 def part_page(response: BaseHTTPResponse) -> PartPage:
     """Return a page of parts; its token is the number of the last one."""
-    root = _document(response)
+    root = _document(response, "ListPartsResult")
     parts = tuple(_part(each) for each in _xml.children(root, "Part"))
     return PartPage(parts, _next(root, _xml.text(root, "NextPartNumberMarker")))
 
@@ -84,14 +91,14 @@ def upload_page(response: BaseHTTPResponse) -> UploadPage:
     Not NextKeyMarker and NextUploadIdMarker, which are the same by definition: MinIO leaves the first one empty,
     Swift both for a page of one, and Swift does not encode them.
     """
-    root = _document(response)
+    root = _document(response, "ListMultipartUploadsResult")
     uploads = tuple(_pending(root, each) for each in _xml.children(root, "Upload"))
     return UploadPage(uploads, _next(root, json.dumps([uploads[-1].key, uploads[-1].id]) if uploads else None))
 
 
 def delete_failures(response: BaseHTTPResponse) -> list[DeleteFailure]:
     """Return the failures of a multiple delete; what was not there is none."""
-    failures = (_delete_failure(each) for each in _xml.children(_document(response), "Error"))
+    failures = (_delete_failure(each) for each in _xml.children(_document(response, "DeleteResult"), "Error"))
     return [failure for failure in failures if failure.code != Code.NOT_FOUND.value]
 
 
@@ -126,10 +133,15 @@ def _part(element: ET.Element) -> Part:
     )
 
 
-def _document(response: BaseHTTPResponse) -> ET.Element:
+def _document(response: BaseHTTPResponse, name: str | None = None) -> ET.Element:
+    """Return the document, whose root has this name: a web page must not be taken for an empty listing."""
     root = _xml.parse(response.data)
-    if root is not None and _xml.local_name(root) != "Error":
+    found = None if root is None else _xml.local_name(root)
+    if root is not None and found != "Error" and name in (None, found):
         return root
+    if name is not None and found != "Error":
+        detail = f"what answers there is no storage service: not a {name}, but something else"
+        raise DriverError(Failure(Code.UNSUPPORTED, detail, status=response.status))
     message = _xml.text(root, "Message") or "the service answered with a success that is none"
     request_id = response.headers.get("x-amz-request-id")
     raise DriverError(of_code(_xml.text(root, "Code"), message, response.status, request_id))
@@ -143,9 +155,9 @@ def _next(root: ET.Element, token: str | None) -> str | None:
     return token
 
 
-def _some(etag: str | None) -> str:
+def _some(etag: str | None, what: str) -> str:
     if not etag:
-        raise _no_success("the etag of what it stored")
+        raise _no_success(what)
     return etag
 
 

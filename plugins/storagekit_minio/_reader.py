@@ -12,7 +12,7 @@ from types import TracebackType
 from urllib3.response import BaseHTTPResponse
 
 from storagekit.driver import Code, DriverError, Failure, Reader
-from storagekit_minio._answers import plain_etag
+from storagekit_minio._answers import etag_of_object
 from storagekit_minio._client import BLOCK
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
@@ -21,12 +21,13 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 def open_reader(response: BaseHTTPResponse, start: int, length: int | None) -> Reader:
     """Return the reader of ``length`` bytes from ``start``. Raises DriverError where the answer is something else."""
     try:
+        etag = etag_of_object(response.headers)
         total, announced = _extent(response, start)
     except BaseException:
         _discard(response)
         raise
     wanted = max(total - start, 0)
-    return _ObjectReader(response, total, wanted if length is None else min(length, wanted), announced)
+    return _ObjectReader(response, etag, total, wanted if length is None else min(length, wanted), announced)
 
 
 def _extent(response: BaseHTTPResponse, start: int) -> tuple[int, int]:
@@ -50,12 +51,12 @@ def _discard(response: BaseHTTPResponse) -> None:
 
 
 class _ObjectReader:
-    def __init__(self, response: BaseHTTPResponse, total: int, wanted: int, announced: int) -> None:
+    def __init__(self, response: BaseHTTPResponse, etag: str, total: int, wanted: int, announced: int) -> None:
         self._response = response
         self._left = wanted
         self._unasked = announced - wanted
         self._total = total
-        self._etag = plain_etag(response.headers)
+        self._etag = etag
 
     @property
     def etag(self) -> str:

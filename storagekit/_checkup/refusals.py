@@ -109,6 +109,23 @@ def bucket_unclear(error: StorageError, subject: Subject) -> Words:
     return sentence, hint
 
 
+def is_no_storage_service(error: StorageError) -> bool:
+    """Tell whether an answer to a listing is none of a storage service: those have a document with a code of theirs.
+
+    The usual reasons are the port of a console, a login page, or a proxy; one that is down (5xx) is a failure like any.
+    """
+    return error.status is not None and error.status < 500 and error.vendor_code is None
+
+
+def no_storage_service(error: StorageError, subject: Subject) -> StorageError:
+    """Return the error for what answers in the place of a storage service: a setting to correct."""
+    return ConfigurationError(
+        f"what answers at {subject.place} is no storage service: HTTP status {error.status}, without a code of one",
+        hint="Give the storage service's own port, not that of its console or of a page to log in",
+        context=error.context,
+    )
+
+
 def no_bucket(subject: Subject) -> StorageError:
     """Return the error for a bucket that is not there."""
     return plain(BucketNotFoundError("no such bucket"), "bucket", subject)

@@ -12,7 +12,15 @@ from contextlib import suppress
 from functools import cached_property
 
 from storagekit._checkup.finding import Finding, failed, not_needed, not_tried, ok, warning
-from storagekit._checkup.refusals import OF_BUCKET, OF_CREDENTIALS, bucket_unclear, no_bucket, plain
+from storagekit._checkup.refusals import (
+    OF_BUCKET,
+    OF_CREDENTIALS,
+    bucket_unclear,
+    is_no_storage_service,
+    no_bucket,
+    no_storage_service,
+    plain,
+)
 from storagekit._checkup.subject import Subject
 from storagekit._checkup.wire import TIMEOUT_S, within
 from storagekit._clock import LAST_WORDS_S, Clock
@@ -80,6 +88,8 @@ class Service:
             seen = self._look(None)  # the driver refused the bucket's name, and the service was not asked
         if not isinstance(seen, StorageError):
             return ok("the service takes them")
+        if is_no_storage_service(seen):
+            return failed(no_storage_service(seen, self._subject))
         if isinstance(seen, PermissionDeniedError) and seen.code not in OF_CREDENTIALS:
             return ok("the service takes the signature, though it does not allow to list")
         if seen.code in OF_BUCKET:

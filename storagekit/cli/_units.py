@@ -20,7 +20,10 @@ def parse_age(text: str) -> timedelta:
     found = _AGE.match(text)
     if found is None:
         raise ConfigurationError(f"{text!r} is not an age", hint="Write it like 30m, 12h, 7d or 2w")
-    return timedelta(seconds=float(Fraction(found[1]) * _AGES[found[2]]))
+    try:
+        return timedelta(seconds=float(Fraction(found[1]) * _AGES[found[2]]))
+    except OverflowError:
+        raise ConfigurationError(f"{text!r} is older than time", hint="Write it like 30m, 12h, 7d or 2w") from None
 
 
 def show_age(age: timedelta) -> str:

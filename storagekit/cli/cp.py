@@ -77,7 +77,9 @@ def cp(
     restart: Annotated[
         bool, typer.Option("--restart", help="Discard what earlier runs left first; with -r also copies what is there.")
     ] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Read the copy back and compare it with SRC.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read the copy back and compare it with SRC; what is skipped is not read.")
+    ] = False,
     size: Annotated[
         str | None, typer.Option(metavar="SIZE", help="Bytes that SRC must have; else nothing is published.")
     ] = None,
@@ -95,15 +97,15 @@ def cp(
     source, target = parse_pair(src, dst)
     require_one_meaning(source, target, connection, source_profile)
     output = Output(as_json, quiet, data_on_stdout=isinstance(target, StandardStream))
-    wishes = Wishes(not no_resume, restart, verify, dry_run, parse_size(size) if size else None, sha256)
+    wishes = Wishes(not no_resume, restart, verify, dry_run, parse_size(size) if size is not None else None, sha256)
     with ExitStack() as stack:
         client = stack.enter_context(
             connection.client(
                 _place(source, target),
-                part_size=parse_size(part_size) if part_size else None,
+                part_size=parse_size(part_size) if part_size is not None else None,
                 workers=workers,
-                memory=parse_size(memory) if memory else None,
-                max_speed=parse_rate(max_speed) if max_speed else None,
+                memory=parse_size(memory) if memory is not None else None,
+                max_speed=parse_rate(max_speed) if max_speed is not None else None,
                 checkpoint="off" if no_resume else checkpoint,
             )
         )

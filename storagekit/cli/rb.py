@@ -46,7 +46,7 @@ def run(
       storagekit rb --force minio://old-experiments
     """
     remote, output = bucket_of(uri), Output(as_json, quiet)
-    with connection.client(remote) as client:
+    with connection.client_to_delete(remote) as client:
         if force:
             _empty(client, remote, output, yes=yes, dry_run=dry_run)
         elif dry_run and client.tree_size().objects:

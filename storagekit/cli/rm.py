@@ -50,7 +50,7 @@ def run(
         for remote in remotes:
             place = (remote.backend, remote.bucket)
             if place not in clients:
-                clients[place] = stack.enter_context(connection.client(remote))
+                clients[place] = stack.enter_context(connection.client_to_delete(remote))
             client = clients[place]
             if recursive and _is_directory(client, remote):
                 _delete_tree(client, remote, output, yes=yes, dry_run=dry_run)

@@ -129,7 +129,7 @@ def abort(
     output = Output(as_json, quiet)
     age = parse_age(older_than) if older_than is not None else None
     _require_one_meaning(remote, upload_id, narrowed=prefix or stale or age is not None)
-    with connection.client(remote) as client:
+    with connection.client_to_delete(remote) as client:
         if upload_id is not None:
             _abort_one(client, remote, upload_id, output, dry_run=dry_run)
             return

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storagekit._clock import Cancel, Clock
-from storagekit._throttle import CREDIT_S, LARGEST_BLOCK, Throttle, reserved
+from storagekit._throttle import (
+    CREDIT_S,
+    LARGEST_BLOCK,
+    PART_S,
+    Throttle,
+    paced_part,
+    paced_workers,
+    reserved,
+)
 from storagekit.errors import TransferCancelled
 from storagekit.testing.faults import FakeClock
 
@@ -73,6 +81,17 @@ def test_an_idle_minute_is_not_made_up_for() -> None:
 )
 def test_blocks_get_smaller_so_that_no_connection_is_silent_for_long(rate: int, block: int) -> None:
     assert block == Throttle(rate, FakeClock()).block
+
+
+@given(st.integers(1, 64), st.integers(1, 10**9))
+def test_a_part_ends_in_time_though_all_workers_share_the_rate(workers: int, rate: int) -> None:
+    part = paced_part(16 * 2**20, workers, rate)
+    allowed = paced_workers(workers, part, rate)
+
+    assert 1 <= allowed <= workers
+    assert 64 * 1024 <= part <= 16 * 2**20
+    assert allowed == 1 or part * allowed / rate <= PART_S
+    assert (16 * 2**20, workers) == (paced_part(16 * 2**20, workers, None), paced_workers(workers, part, None))
 
 
 def test_threads_share_one_line() -> None:
