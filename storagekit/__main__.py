@@ -12,9 +12,10 @@ def main() -> None:
     """Run the command line."""
     try:
         from storagekit.cli.main import main as run
-    except KeyboardInterrupt:
+
+        run()
+    except KeyboardInterrupt:  # a command has its own words for it; here it has not begun
         sys.exit(130)
-    run()
 
 
 if __name__ == "__main__":

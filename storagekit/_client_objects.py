@@ -89,6 +89,8 @@ class ObjectMethods(ClientBase):
         overwrite: bool = True,
         resume: bool = True,
         verify: bool = False,
+        size: int | None = None,
+        sha256: str | None = None,
         on_progress: OnProgress | None = None,
         cancel: Cancel | None = None,
     ) -> DownloadResult:
@@ -102,12 +104,16 @@ class ObjectMethods(ClientBase):
             overwrite: False raises ConflictError where the file exists, before any byte moves.
             resume: go on with what a killed download of this version left.
             verify: read the file back, fetch the object a second time, and compare, before the file gets its name.
+            size: bytes that the object must have; looked at before any byte moves.
+            sha256: hex digest that the file must have before it gets its name.
             on_progress: called from worker threads, one call at a time.
             cancel: set it from another thread to stop.
 
         Raises ObjectNotFoundError, SourceChangedError, IntegrityError, ConfigurationError for a directory.
         """
-        check(file_path=file_path, chunk_size=chunk_size, on_progress=on_progress, cancel=cancel)
+        check(
+            file_path=file_path, chunk_size=chunk_size, size=size, sha256=sha256, on_progress=on_progress, cancel=cancel
+        )
         name = self._bucket(bucket)
         with self._at_object("download", name, key):
             return self._downloader.to_file(
@@ -120,6 +126,8 @@ class ObjectMethods(ClientBase):
                 overwrite=overwrite,
                 resume=resume,
                 verify=verify,
+                size=size,
+                sha256=sha256,
             )
 
     def delete_object(self, key: str, *, bucket: str | None = None) -> None:

@@ -10,12 +10,16 @@ import fcntl
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from storagekit.errors import ConfigurationError
+
+_LOCK_TRIES = 50
+_LOCK_EVERY_S = 0.1
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -112,10 +116,23 @@ def locked(path: Path) -> Iterator[None]:
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from error
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        _lock(fd, path)
         yield
     finally:
         os.close(fd)
+
+
+def _lock(fd: int, path: Path) -> None:
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_LOCK_EVERY_S)
+        except OSError:  # a file system without locks
+            return
+        else:
+            return
+    raise ConfigurationError(f"another program has locked {path.parent}", hint="Wait for it, or name another file")
 
 
 def _replace(path: Path, data: bytes) -> None:

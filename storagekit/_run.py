@@ -21,6 +21,7 @@ from storagekit._resume import kept_parts, unbroken
 from storagekit._send import send_parts
 from storagekit._source import Access
 from storagekit._start import begin, create, look, new_record, published, published_before
+from storagekit._units import show_size
 from storagekit.errors import (
     ConfigurationError,
     ConflictError,
@@ -194,7 +195,8 @@ def check_possible(job: Job) -> None:
             hint="Give its size (--size) or its SHA-256 (--sha256)",
         )
     if not job.identity.strong and source.access is Access.RESTART:
-        job.log.note(f"{job.identity.shown} cannot say whether it changes: read in order, and compared when resumed")
+        why = "has no strong ETag, and no Last-Modified that is a minute old"
+        job.log.note(f"{job.identity.shown} {why}: read in order, and compared when resumed")
 
 
 def _check_memory(job: Job) -> None:
@@ -299,7 +301,7 @@ def _leave(job: Job, session: Session, error: BaseException) -> None:
     elif isinstance(error, StorageError):
         error.advise(_KEPT)
     else:
-        job.log.note("parts already sent are kept")
+        job.log.note(f"{show_size(session.kept_bytes + sum(job.log.acknowledged))} in parts already sent are kept")
 
 
 def _is_doubtful(job: Job, error: BaseException) -> bool:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from storagekit._records import CHECKPOINTS
-from storagekit._sizes import parse_rate, parse_size
+from storagekit._units import parse_rate, parse_size
 from storagekit.driver import Setting
 from storagekit.errors import ConfigurationError
 from storagekit.uploader import DEFAULT_MEMORY, DEFAULT_WORKERS

@@ -15,7 +15,7 @@ from storagekit._clock import Cancel
 from storagekit._crew import Crew
 from storagekit._hash import Hasher, new_hasher
 from storagekit._job import Job
-from storagekit._plan import MIB, Plan, Span
+from storagekit._plan import MIB, Plan, Span, effective_workers
 from storagekit._ranges import Ranges
 from storagekit._send import proof_of
 from storagekit._source import Access
@@ -66,9 +66,10 @@ def read_back(job: Job, result: UploadResult) -> UploadResult:
 def require_verified(result: UploadResult) -> None:
     """Raise IntegrityError, with the reason, where an object that was to be compared could not be, or not all of it."""
     if not result.verified:
+        again = "Upload it again with restart (--restart) to have all of it compared"
         raise IntegrityError(
             f"the object was stored, but not verified: {result.notes[-1]}",
-            hint="Upload it again with restart (--restart) to have all of it compared",
+            hint="Look at what is there now" if result.superseded_by else again,
         )
 
 
@@ -77,7 +78,9 @@ def _compare_all(job: Job, info: ObjectInfo, pieces: Sequence[Piece]) -> list[in
     stop = Cancel(job.cancel)
     crew = Crew(pieces, _Comparison(job, info, stop).compare, stop)
     try:
-        crew.run(min(job.workers, max(1, len(pieces))))
+        largest = max((piece.span.length for piece in pieces), default=1)
+        workers = effective_workers(job.workers, job.window.budget, min(largest, _RANGE))
+        crew.run(min(workers, max(1, len(pieces))))
         job.source.verify()
     except (SourceChangedError, SourceTruncatedError) as error:  # else it says that nothing was published
         hint = "The object of the old version is at the key; run again to send the new one"

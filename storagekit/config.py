@@ -167,8 +167,8 @@ def choose_backend(
     seen = f"several are set up: {', '.join(found)}" if found else "none is set up in the environment"
     raise ConfigurationError(
         f"no backend was chosen, and {seen}",
-        hint=f"Give backend= or profile=, or set {BACKEND} to one of obs, minio, oss, local, memory, "
-        "as far as they are installed",
+        hint=f"Give backend= or profile=, or set {BACKEND} to one of obs, minio, oss, local, memory, as far as "
+        "`storagekit backends` lists them",
     )
 
 
@@ -280,12 +280,13 @@ def _first(
 
 
 def _in_one_line(value: Value) -> Value:
-    """Return a value without what stands around it: secrets that are mounted as files end in a line break.
+    """Return a value without the line break at its end: secrets that are mounted as files have one.
 
     Raises ConfigurationError for a line break within: it would come up, with the secret, as an error of some SDK.
     """
-    text = value.text.strip()
-    if not text.isprintable():
+    text = value.text.strip("\r\n")
+    strict = value.secret or value.name in ("access_key", "endpoint", "region")  # goes into a header
+    if not text.isprintable() if strict else any(ord(sign) < ord(" ") for sign in text):
         raise ConfigurationError(
             f"{value.name} ({value.origin}) has a line break, or another sign that cannot be printed",
             hint="Write it in one line",

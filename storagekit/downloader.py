@@ -11,6 +11,7 @@ doubt (IntegrityError), the object is gone, no range was finished, or ``resume``
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +23,6 @@ from storagekit._crew import Crew
 from storagekit._draft import Draft, exists_already, name_of, open_draft
 from storagekit._hash import new_hasher
 from storagekit._leftovers import Leftovers
-from storagekit._meter import Meter
 from storagekit._plan import MIB, Plan, Span, effective_workers
 from storagekit._ranges import Ranges
 from storagekit._store import Store
@@ -50,6 +50,7 @@ class _Wish:
     overwrite: bool
     resume: bool
     verify: bool
+    sha256: str | None
 
 
 class Downloader:
@@ -73,6 +74,8 @@ class Downloader:
         overwrite: bool = True,  # noqa: FBT001, FBT002  # as the client's keyword
         resume: bool = True,  # noqa: FBT001, FBT002  # as the client's keyword
         verify: bool = False,  # noqa: FBT001, FBT002  # as the client's keyword
+        size: int | None = None,
+        sha256: str | None = None,
     ) -> DownloadResult:
         """Write the object to ``path``, atomically; through a symbolic link to what it points at.
 
@@ -92,32 +95,39 @@ class Downloader:
                 earlier run left for this target is removed.
             verify: whether to read the file back, fetch the object a second time, and compare, before the file gets its
                 name.
+            size: bytes that the object must have; looked at before any byte moves.
+            sha256: hex digest that the file must have before it gets its name.
 
         Raises:
             ConflictError: the target exists, with ``overwrite`` off; before any byte moves.
             SourceChangedError: the object was replaced meanwhile.
-            IntegrityError: what ``verify`` read back differs; no file is left.
-            ConfigurationError: ``path`` is a directory, ``chunk_size`` below 1, or ``verify`` on for a device or pipe.
+            IntegrityError: what ``verify`` read back differs, or ``size`` or ``sha256`` do; no file is left.
+            ConfigurationError: ``path`` is a directory, ``chunk_size`` below 1, or ``verify`` or ``sha256`` given for a
+                device or pipe.
             OSError: the disk is full, or the file cannot be written.
         """
         path = Path(os.path.realpath(path))
-        self._check(path, chunk_size, overwrite=overwrite, verify=verify)
+        self._check(path, chunk_size, overwrite=overwrite, read_back=verify or sha256 is not None)
         stop = Cancel(cancel)
         info = self._store.with_cancel(stop).head(bucket, key)
-        size = min(chunk_size or self._range, self._window.budget)
-        wish = _Wish(bucket, info, path, on_progress, stop, size, overwrite, resume, verify)
+        if size not in (None, info.size):
+            raise IntegrityError(
+                f"{key} has {info.size:,} bytes, and {size:,} were promised", hint="Nothing was written"
+            )
+        step = min(chunk_size or self._range, self._window.budget)
+        wish = _Wish(bucket, info, path, on_progress, stop, step, overwrite, resume, verify, sha256)
         kept = self._into_device(wish) if path.exists() and not path.is_file() else self._into_file(wish)
         return DownloadResult(bucket, key, str(path), info.size, info.etag, kept > 0, kept, info.size - kept, verify)
 
-    def _check(self, path: Path, chunk_size: int | None, *, overwrite: bool, verify: bool) -> None:
+    def _check(self, path: Path, chunk_size: int | None, *, overwrite: bool, read_back: bool) -> None:
         if path.is_dir():
             raise ConfigurationError(f"{path} is a directory", hint="Name a file")
         if chunk_size is not None and chunk_size < 1:
             raise ConfigurationError(f"chunk_size={chunk_size}: at least 1 byte is needed")
         if not overwrite and path.exists():
             raise exists_already(path)
-        if verify and path.exists() and not path.is_file():
-            raise ConfigurationError(f"{path} cannot be read back", hint="Name a file, or leave out verify (--verify)")
+        if read_back and path.exists() and not path.is_file():
+            raise ConfigurationError(f"{path} cannot be read back", hint="Name a file, or leave out verify and sha256")
 
     def _into_device(self, wish: _Wish) -> int:
         with wish.path.open("wb", buffering=0) as device:
@@ -132,15 +142,18 @@ class Downloader:
         with self._draft(wish) as draft:
             plan = draft.begin(wish.info, wish.range_size, self._window.budget)
             workers = effective_workers(self._workers, self._window.budget, plan.part_size)
-            meter = self._store.meter(Progress(0, wish.info.size, 0, workers, plan.part_size), wish.listener)
-            kept = set(self._kept(draft, plan, meter, wish.stop))
-            size = meter.now.kept
+            kept = set(self._kept(draft, plan, wish.stop))
+            size = sum(plan.span(number).length for number in kept)
+            start = Progress(size, wish.info.size, size, workers, plan.part_size)
+            meter = self._store.meter(start, wish.listener)
             missing = [span for span in plan.spans() if span.number not in kept and span.length]
             ranges = Ranges(self._store, wish.bucket, wish.info, meter)
             crew = Crew(missing, lambda span: self._fetch(ranges, span, draft, wish.stop), wish.stop)
             crew.run(min(workers, max(1, len(missing))))
             if wish.verify:
                 self._compare(wish, draft, plan, workers)
+            if wish.sha256 is not None:
+                self._prove(wish, draft, wish.sha256.lower())
             draft.publish(overwrite=wish.overwrite)
         return size
 
@@ -169,7 +182,7 @@ class Downloader:
         if isinstance(error, StorageError):
             error.advise(_KEPT)
 
-    def _kept(self, draft: Draft, plan: Plan, meter: Meter, stop: Cancel) -> Iterator[int]:
+    def _kept(self, draft: Draft, plan: Plan, stop: Cancel) -> Iterator[int]:
         """Yield the numbers of the ranges that are in the draft as the journal says."""
         noted = dict(draft.journal.ranges) if draft.journal else {}
         for span in map(plan.span, sorted(noted)):
@@ -177,7 +190,6 @@ class Downloader:
                 sound = draft.read(span.offset, buffer) and _crc(buffer) == noted[span.number]
             stop.check()
             if sound:
-                meter.keep(span.length)
                 yield span.number
 
     def _fetch(self, ranges: Ranges, span: Span, draft: Draft, stop: Cancel) -> None:
@@ -201,6 +213,20 @@ class Downloader:
 
         spans = [span for span in plan.spans() if span.length]
         Crew(spans, compare, wish.stop).run(min(workers, max(1, len(spans))))
+
+    def _prove(self, wish: _Wish, draft: Draft, promised: str) -> None:
+        """Read the file from its start. Raises IntegrityError where its SHA-256 is not the promised one."""
+        digest = hashlib.sha256()
+        for span in Plan(wish.info.size, wish.range_size).spans() if wish.info.size else ():
+            wish.stop.check()
+            with self._window.slot(span.length, wish.stop) as buffer:
+                draft.read(span.offset, buffer)
+                digest.update(buffer)
+        if digest.hexdigest() != promised:
+            raise IntegrityError(
+                f"{wish.info.key} has the SHA-256 {digest.hexdigest()}, and {promised} was promised",
+                hint="No file was left; check the object, or the promise",
+            )
 
     def blocks(self, bucket: str, key: str, cancel: Cancel | None = None) -> Iterator[memoryview]:
         """Yield the object's bytes in order; each block is overwritten by the next."""

@@ -176,8 +176,9 @@ class StreamingUploader:
                     unproven=sha256 is not None and request.identity.digest != content_identity("", sha256).digest,
                     overwrite=overwrite,
                     copied=copied,
-                    **({"workers": self.workers} if copied else {}),  # no byte of it passes through here
                 )
+                if copied:
+                    job = replace(job, workers=self.workers)  # no byte passes through here, so none is held back
                 result = run(job, discarding=self._known(job) if restart else NoRecords())
                 return read_back(job, result) if verify else result
             except BaseException:

@@ -139,9 +139,10 @@ def _document(response: BaseHTTPResponse, name: str | None = None) -> ET.Element
     found = None if root is None else _xml.local_name(root)
     if root is not None and found != "Error" and name in (None, found):
         return root
-    if name is not None and found != "Error":
-        detail = f"what answers there is no storage service: not a {name}, but something else"
-        raise DriverError(Failure(Code.UNSUPPORTED, detail, status=response.status))
+    is_page = response.data.lstrip()[:5].lower() in (b"<html", b"<!doc")
+    if name is not None and (is_page or found not in (None, "Error")):
+        detail = f"what answers there is no storage service: it sent something else than a {name}"
+        raise DriverError(Failure(Code.WRONG_ENDPOINT, detail, status=response.status))
     message = _xml.text(root, "Message") or "the service answered with a success that is none"
     request_id = response.headers.get("x-amz-request-id")
     raise DriverError(of_code(_xml.text(root, "Code"), message, response.status, request_id))

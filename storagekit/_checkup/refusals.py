@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 from storagekit._checkup.subject import Subject
 from storagekit.driver import Code
-from storagekit.errors import BucketNotFoundError, ConfigurationError, StorageError
+from storagekit.errors import BucketNotFoundError, ConfigurationError, InvalidNameError, ServiceError, StorageError
 
 Words = tuple[str, str]
 """A sentence and what to do next, with places for ``{access_key}``, ``{secret_key}``, ``{region}``: where each came
 from; ``{uri}``, ``{place}``; ``{said}``: what the service said; ``{word}``: its own word for it, in brackets."""
 
-OF_CREDENTIALS = frozenset(
-    code.value for code in (Code.BAD_CREDENTIALS, Code.EXPIRED_CREDENTIALS, Code.CLOCK_SKEW, Code.WRONG_ENDPOINT)
-)
+_OF_SIGNATURES = frozenset(code.value for code in (Code.BAD_CREDENTIALS, Code.EXPIRED_CREDENTIALS, Code.CLOCK_SKEW))
+
+OF_CREDENTIALS = _OF_SIGNATURES | {Code.WRONG_ENDPOINT.value}
 """Codes that say that a request was not even looked at: its signature did not hold."""
 
 OF_BUCKET = frozenset(code.value for code in (Code.BUCKET_NOT_FOUND, Code.NOT_FOUND, Code.INVALID_NAME))
@@ -114,6 +114,8 @@ def is_no_storage_service(error: StorageError) -> bool:
 
     The usual reasons are the port of a console, a login page, or a proxy; one that is down (5xx) is a failure like any.
     """
+    if isinstance(error, (ServiceError, InvalidNameError)) or error.code in _OF_SIGNATURES:
+        return False
     return error.status is not None and error.status < 500 and error.vendor_code is None
 
 

@@ -6,7 +6,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from storagekit._checkup.finding import Finding, failed, ok, warning
 from storagekit._checkup.subject import Address
 from storagekit._checkup.wire import TIMEOUT_S, Answer
+from storagekit._units import show_age
 from storagekit.driver import Code
 from storagekit.errors import ConfigurationError, Context, CredentialsError, ServiceError, StorageError
 
@@ -140,7 +141,7 @@ def _untimely(certificate: Mapping[str, Any], now: float, *, expired: bool) -> S
     when = certificate.get("notAfter" if expired else "notBefore")
     at = ssl.cert_time_to_seconds(when) if when else None
     day = f" on {_day(at)}" if at else ""
-    ago = f", {show_span(abs(now - at))} {'ago' if expired else 'from now'}" if at else ""
+    ago = f", {show_age(timedelta(seconds=abs(now - at)))} {'ago' if expired else 'from now'}" if at else ""
     problem = f"the server's certificate expired{day}{ago}" if expired else f"the certificate begins{day}{ago}"
     return _out_of_reach(problem, f"Have it renewed; or if today is not {_day(now)}, set this machine's clock")
 
@@ -151,7 +152,7 @@ def certificate_finding(version: str, certificate: Mapping[str, Any], now: float
     if not when:
         return ok(f"{version}, the certificate is accepted", tls=version)
     days = int((ssl.cert_time_to_seconds(when) - now) // DAY_S)
-    sentence = f"{version}, the certificate is accepted and has {show_span(days * DAY_S)} left"
+    sentence = f"{version}, the certificate is accepted and has {show_age(timedelta(seconds=days * DAY_S))} left"
     facts: dict[str, str | float] = {
         "tls": version,
         "certificate_days": days,
@@ -223,7 +224,7 @@ def clock_finding(offset_s: float | None) -> Finding:
         return ok(f"this machine's clock and the service's agree to {_seconds(offset_s)}", **facts)
     side = "ahead of" if offset_s > 0 else "behind"
     sentence = (
-        f"this machine's clock is {show_span(abs(offset_s))} {side} the service's: "
+        f"this machine's clock is {show_age(timedelta(seconds=abs(offset_s)))} {side} the service's: "
         f"signatures are refused beyond {CLOCK_FAILS_S // 60} min"
     )
     hint = "Set this machine's clock, and let it be kept by NTP"
@@ -239,14 +240,6 @@ def _seconds(offset_s: float) -> str:
 def printable(text: str) -> str:
     """Return what a stranger said of itself, at most 60 characters and none that a terminal acts upon."""
     return "".join(character for character in text if character.isprintable())[:60]
-
-
-def show_span(seconds: float) -> str:
-    """Return a span in the largest unit, up to days, of which it has at least two."""
-    for unit, length in (("d", DAY_S), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length:.0f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def _day(at: float) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -18,9 +17,10 @@ import typer
 
 from storagekit.cli._complete import complete_log_level, complete_profile
 from storagekit.cli._connection import Connection
-from storagekit.cli._exit import OTHER, exit_code
+from storagekit.cli._exit import PIPE, exit_code
 from storagekit.cli._log import set_log_level
 from storagekit.cli._output import Output
+from storagekit.cli._streams import give_up
 from storagekit.errors import StorageError
 
 
@@ -86,20 +86,13 @@ def _with_signature(wrapped: Callable[..., None], shown: list[inspect.Parameter]
 def _end(error: BaseException, given: dict[str, Any]) -> typer.Exit:
     """Say what went wrong, and return how the program ends."""
     if isinstance(error, BrokenPipeError):  # the reader of our output went away: nothing is left to be said
-        _give_up_stdout()
-        return typer.Exit(OTHER)
+        give_up(sys.stdout)
+        return typer.Exit(PIPE)
     output = Output(bool(given.get("as_json")), data_on_stdout=given.get("dst") == "-")
     try:
         output.error(error, exit_code(error))
         print(end="", flush=True)
-    except OSError:  # standard output itself is what failed
-        _give_up_stdout()
-        print(f"error: standard output: {error}", file=sys.stderr)
+    except OSError as failure:  # standard output itself
+        give_up(sys.stdout)
+        print(*dict.fromkeys([f"error: {error}", f"error: standard output: {failure}"]), sep="\n", file=sys.stderr)
     return typer.Exit(exit_code(error))
-
-
-def _give_up_stdout() -> None:
-    """Let what is still buffered go nowhere: the interpreter flushes at its end, and fails with 120 where it cannot."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)

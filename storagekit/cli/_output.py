@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, is_dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
-from storagekit.cli._units import show_age, show_size
+from storagekit._units import show_age, show_size
 from storagekit.errors import ConfigurationError, StorageError, TransferCancelled
 from storagekit.types import Progress
 
@@ -165,13 +165,15 @@ class _Bar(_Silence):
     def __init__(self, bars: Bars, label: str) -> None:
         self._bars = bars
         self._label = label
+        self._most = 0
         self._task: Any = None
 
     def __call__(self, progress: Progress) -> None:
         if self._task is None:
             label = shorten(self._label, self._bars.console.width // 3)
             self._task = self._bars.add_task(label, total=progress.total, completed=progress.kept)
-        self._bars.update(self._task, completed=progress.done, total=progress.total)
+        self._most = max(self._most, progress.done)  # what is taken back, to be sent again, is no news
+        self._bars.update(self._task, completed=self._most, total=progress.total)
 
 
 def shorten(label: str, width: int) -> str:

@@ -56,8 +56,10 @@ def how_to_resume(upload: UnfinishedUpload, target: Remote, connection: Connecti
     return Resume(_cp(options, _as_path(source), target), _note(upload, relative))
 
 
-def abort_command(target: Remote, upload_id: str, connection: Connection) -> str:
-    """Return the command that aborts exactly this upload."""
+def abort_command(target: Remote, upload_id: str, connection: Connection) -> str | None:
+    """Return the command that aborts exactly this upload; None where its key or id cannot be typed."""
+    if not _can_be_typed(str(target), upload_id):
+        return None
     return shlex.join(["storagekit", "uploads", "abort", *_options(connection), str(target), "--id", upload_id])
 
 

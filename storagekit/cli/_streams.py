@@ -1,11 +1,12 @@
-"""Standard input as a source, standard output as a target: without Python's own buffers."""
+"""Standard input as a source, standard output as a target, without Python's own buffers; and when one of them fails."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Any, TextIO
 
 from storagekit.errors import ConfigurationError
 
@@ -21,6 +22,42 @@ def standard_input() -> IO[bytes]:
     if sys.stdin is None:
         raise ConfigurationError("standard input is closed", hint="Give it a file or a pipe")
     return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+
+
+class Advice:
+    """Standard error. Where nothing can be said (a log on a full disk, a reader that went away) nothing is said.
+
+    It must neither stop a transfer nor change an exit code.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, if that is possible."""
+        try:
+            return self._stream.write(text)
+        except (OSError, ValueError):  # ValueError: it was closed
+            give_up(self._stream)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, if that is possible."""
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            give_up(self._stream)
+
+
+def give_up(stream: TextIO) -> None:
+    """Let what is still buffered go nowhere: the interpreter flushes at its end, and fails with 120 where it cannot."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def write_to_stdout(client: StorageClient, key: str) -> None:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from storagekit._units import show_size
 from storagekit.cli import _options
 from storagekit.cli._output import Meter, Output
 from storagekit.cli._streams import standard_input, write_to_stdout
-from storagekit.cli._units import show_size
 from storagekit.cli._uri import LocalPath, Location, Remote, StandardStream, WebURL
 from storagekit.errors import ConfigurationError, ObjectNotFoundError
-from storagekit.types import UploadResult
+from storagekit.types import DownloadResult, UploadResult
 
 if TYPE_CHECKING:
     from storagekit._source import Source
@@ -34,11 +34,12 @@ class Wishes:
     dry_run: bool = False
     size: int | None = None
     sha256: str | None = None
+    part_size: int | None = None
 
     def refuse_promises(self) -> None:
         """Raise ConfigurationError if anything is said of the bytes where nothing can be done with it."""
         if self.size is not None or self.sha256 is not None:
-            raise ConfigurationError("--size and --sha256 are for the upload of one object", hint="Leave them out")
+            raise ConfigurationError("--size and --sha256 are for one object or file", hint="Leave them out")
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Upload:
 
         if self.wishes.verify:
             require_verified(result)
-        self.output.result(dict(result), _line(self.client.backend, result))
+        self.output.result(dict(result), _line(f"{self.client.backend}://{result.bucket}/{result.key}", result))
 
 
 def _reader(source: Location) -> Source:
@@ -156,8 +157,9 @@ def say_what_would_be(output: Output, source: str, target: str, size: int | None
 def download(client: StorageClient, source: Remote, target: Location, output: Output, wishes: Wishes) -> None:
     """Write an object to a file, a device, or standard output."""
     _options.need_key(source)
-    wishes.refuse_promises()
     path = None if isinstance(target, StandardStream) else _file_for(target, source.key)
+    if path is None:
+        wishes.refuse_promises()
     if path is None and wishes.verify:
         raise ConfigurationError("--verify cannot read standard output back", hint="Copy to a file, or leave it out")
     if wishes.dry_run:
@@ -174,11 +176,13 @@ def _to_file(client: StorageClient, source: Remote, path: Path, output: Output, 
             source.key,
             path,
             resume=wishes.resume and not wishes.restart,
+            chunk_size=wishes.part_size,
             verify=wishes.verify,
+            size=wishes.size,
+            sha256=wishes.sha256,
             on_progress=listener,
         )
-    verified = ", verified" if result.verified else ""
-    output.result(dict(result), f"{path}: {show_size(result.size)}{verified}, etag {result.etag}")
+    output.result(dict(result), _line(str(path), result))
 
 
 @contextmanager
@@ -216,10 +220,10 @@ def lies_below(client: StorageClient, source: Remote) -> bool:
     return bool(client.list_objects(bucket=source.bucket, prefix=below(source.key), max_keys=1).objects)
 
 
-def _line(backend: str, result: UploadResult) -> str:
+def _line(target: str, result: UploadResult | DownloadResult) -> str:
     kept = f", {show_size(result.kept)} were already there" if result.kept else ""
     verified = ", verified" if result.verified else ""
-    return f"{backend}://{result.bucket}/{result.key}: {show_size(result.size)}{kept}{verified}, etag {result.etag}"
+    return f"{target}: {show_size(result.size)}{kept}{verified}, etag {result.etag}"
 
 
 def _file_for(target: Location, key: str) -> Path:

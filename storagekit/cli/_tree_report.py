@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from storagekit._units import show_size
 from storagekit.cli._exit import OTHER
 from storagekit.cli._output import Output, shorten
-from storagekit.cli._units import show_size
 from storagekit.cli.ls import printable
 from storagekit.types import ObjectOutcome, TreeProgress, TreeResult, TreeSize
 

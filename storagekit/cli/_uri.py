@@ -85,5 +85,8 @@ def parse_remote(text: str) -> Remote:
     """Return the object or bucket that ``text`` names. Raises ConfigurationError for anything else."""
     location = parse(text)
     if not isinstance(location, Remote):
-        raise ConfigurationError(f"{text} is not an object of a backend", hint="Write backend://bucket/key")
+        raise ConfigurationError(
+            f"{text} is not an object of a backend",
+            hint="Write it like minio://bucket/key; an alias of mc is a profile: --profile mc:ALIAS",
+        )
     return location

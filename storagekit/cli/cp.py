@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from storagekit._sizes import parse_rate, parse_size
+from storagekit._units import parse_rate, parse_size
 from storagekit.cli import _options
 from storagekit.cli._command import command
 from storagekit.cli._complete import complete_profile
@@ -55,7 +55,7 @@ def cp(
         bool, typer.Option("--recursive", "-r", help="Copy all that lies below the directory or prefix SRC.")
     ] = False,
     part_size: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Bytes per part of a new upload, such as 16MiB.")
+        str | None, typer.Option(metavar="SIZE", help="Bytes per part of a new transfer, such as 16MiB.")
     ] = None,
     workers: Annotated[
         int | None,
@@ -81,10 +81,10 @@ def cp(
         bool, typer.Option("--verify", help="Read the copy back and compare it with SRC; what is skipped is not read.")
     ] = False,
     size: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Bytes that SRC must have; else nothing is published.")
+        str | None, typer.Option(metavar="SIZE", help="Bytes that SRC must have; else nothing is published or left.")
     ] = None,
     sha256: Annotated[
-        str | None, typer.Option(metavar="HEX", help="SHA-256 that SRC must have; else nothing is published.")
+        str | None, typer.Option(metavar="HEX", help="SHA-256 that SRC must have; else nothing is published or left.")
     ] = None,
     source_profile: Annotated[
         str | None,
@@ -97,12 +97,14 @@ def cp(
     source, target = parse_pair(src, dst)
     require_one_meaning(source, target, connection, source_profile)
     output = Output(as_json, quiet, data_on_stdout=isinstance(target, StandardStream))
-    wishes = Wishes(not no_resume, restart, verify, dry_run, parse_size(size) if size is not None else None, sha256)
+    wanted = parse_size(part_size) if part_size is not None else None
+    promised = parse_size(size) if size is not None else None
+    wishes = Wishes(not no_resume, restart, verify, dry_run, promised, sha256, wanted)
     with ExitStack() as stack:
         client = stack.enter_context(
             connection.client(
                 _place(source, target),
-                part_size=parse_size(part_size) if part_size is not None else None,
+                part_size=wanted,
                 workers=workers,
                 memory=parse_size(memory) if memory is not None else None,
                 max_speed=parse_rate(max_speed) if max_speed is not None else None,

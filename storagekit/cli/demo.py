@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from storagekit._sizes import parse_size
+from storagekit._units import parse_size, show_size
 from storagekit.cli._command import command
-from storagekit.cli._units import show_size
 from storagekit.errors import ConfigurationError, IntegrityError, ServiceError
 
 if TYPE_CHECKING:

@@ -25,7 +25,9 @@ def run(
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Go into what lies below slashes.")] = False,
     as_json: _options.Json = False,
 ) -> None:
-    """List objects: size in bytes, time (UTC), key. Prefixes end in a slash; -r lists everything below them.
+    """List objects: size in bytes, time (UTC), key. What ends in a slash has more below it; -r lists all of that.
+
+    URI may end anywhere in a key: raw lists raw/a and raw2, and raw/ what cp -r and rm -r mean by raw.
 
     \b
     Example:

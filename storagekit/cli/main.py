@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import cast
+from typing import TextIO, cast
 
 import typer
 
@@ -13,6 +13,7 @@ from storagekit import __version__
 from storagekit.cli import backends, cat, config, cp, demo, ls, mb, rb, rm, stat, uploads
 from storagekit.cli._exit import exit_code
 from storagekit.cli._output import Output
+from storagekit.cli._streams import Advice
 from storagekit.errors import ConfigurationError
 
 _USAGE_ERRORS = cast(
@@ -64,6 +65,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    sys.stderr = cast("TextIO", Advice(sys.stderr))
     if "--json" in sys.argv:
         sys.exit(_run_for_a_program(sys.argv[1:]))
     app()

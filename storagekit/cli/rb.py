@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from storagekit._units import show_size
 from storagekit.cli import _options
 from storagekit.cli._command import command
 from storagekit.cli._connection import Connection
 from storagekit.cli._output import Output
 from storagekit.cli._tree_report import TreeReport, count_of, what_is_lost
-from storagekit.cli._units import show_size
 from storagekit.cli._uri import Remote
 from storagekit.cli.ls import printable
 from storagekit.cli.mb import bucket_of

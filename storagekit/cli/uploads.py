@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from storagekit._units import parse_age, show_age, show_size
 from storagekit.cli import _options
 from storagekit.cli._command import command
 from storagekit.cli._connection import Connection
 from storagekit.cli._exit import OTHER
 from storagekit.cli._output import Output
 from storagekit.cli._resume_command import Resume, abort_command, how_to_resume
-from storagekit.cli._units import parse_age, show_age, show_size
 from storagekit.cli._uri import Remote, parse_remote
 from storagekit.cli.ls import printable
-from storagekit.errors import ConfigurationError
+from storagekit.errors import ConfigurationError, NotFoundError
 from storagekit.types import UnfinishedUpload
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def abort(
             on_outcome=told,
             on_note=output.note,
         )
-    told.sum_up()
+    told.sum_up(named=bool(remote.key) and not prefix)
 
 
 def _require_one_meaning(remote: Remote, upload_id: str | None, *, narrowed: bool) -> None:
@@ -159,10 +159,26 @@ def _require_one_meaning(remote: Remote, upload_id: str | None, *, narrowed: boo
         )
 
 
+def _is_known(client: StorageClient, remote: Remote, upload_id: str) -> bool:
+    """Tell whether the upload is listed or recorded; who may not list is believed."""
+    try:
+        found = client.list_uploads(prefix=remote.key)
+    except PermissionError:
+        return True
+    return (remote.key, upload_id) in {(upload.key, upload.upload_id) for upload in found}
+
+
 def _abort_one(client: StorageClient, remote: Remote, upload_id: str, output: Output, *, dry_run: bool) -> None:
+    if not upload_id:
+        raise ConfigurationError("--id is empty", hint="storagekit uploads list shows the ids")
+    if not _is_known(client, remote, upload_id):
+        raise NotFoundError(
+            f"no upload of {_shown(remote)} has the id {upload_id}",
+            hint="It may have ended; storagekit uploads list shows those that there are",
+        )
     if not dry_run:
         client.abort_upload(remote.key, upload_id)
-    word = "would be gone" if dry_run else "gone"  # it may not have been there: no service tells
+    word = "would be gone" if dry_run else "gone"
     output.result(
         {"bucket": remote.bucket, "key": remote.key, "upload_id": upload_id, "dry_run": dry_run},
         f"{word}: {_shown(remote)}, upload {upload_id}",
@@ -197,21 +213,24 @@ class _Told:
             return f"failed: {place}: {printable(str(why))}"
         if did == "skipped":
             by_id = abort_command(target, upload.upload_id, self.connection)
-            return f"skipped: {place}: {why}\n         to abort it all the same: {printable(by_id)}"
+            how = (
+                f"to abort it all the same: {by_id}" if by_id else "its key cannot be typed: use abort_upload in Python"
+            )
+            return f"skipped: {place}: {why}\n         {how}"
         would = "would be " if self.dry_run else ""
         if did == "forgotten":
             return f"{would}forgotten: {place}: only a record was left"
         return f"{would}aborted: {place}: {upload.parts} parts, {show_size(upload.kept or 0)}"
 
-    def sum_up(self) -> None:
-        """Say the counts. Raises typer.Exit where something failed."""
+    def sum_up(self, *, named: bool) -> None:
+        """Say the counts. Raises typer.Exit where something failed, or what was ``named`` is still there."""
         words = [f"{count} {did}" for did, count in self.counts.items() if count] or [
             f"nothing to abort at {self.remote}"
         ]
         freed = f" ({show_size(self.freed)} of parts)" if self.freed else ""
         facts = {**self.counts, "freed": self.freed, "dry_run": self.dry_run}
         self.output.result(facts, ("dry run: " if self.dry_run else "") + ", ".join(words) + freed)
-        if self.counts["failed"]:
+        if self.counts["failed"] or (named and self.counts["skipped"]):
             raise typer.Exit(OTHER)
 
 

@@ -18,8 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from storagekit._sizes import parse_size
-from storagekit.cli._units import show_size
+from storagekit._units import parse_size, show_size
 from storagekit.testing.servers import S3Server, start_minio
 
 SETUP = """

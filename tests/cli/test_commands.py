@@ -146,7 +146,7 @@ class TestExitCodes:
             (["cp", "shard.bin", "local://data/x", "--size", "big"], 2),
             (["cp", "shard.bin", "local://data/x", "--sha256", "0" * 64], 6),
             (["cp", "shard.bin", "local://data/x", "--sha256", "0"], 2),
-            (["cp", "local://data/nothing", "out", "--size", "1"], 2),
+            (["cp", "local://data/nothing", "-", "--size", "1"], 2),
             (["cp", "shard.bin", "local://data/x", "--part-size", "many"], 2),
             (["cp", "shard.bin", "local://data/x", "--workers", "0"], 2),
             (["cp", "shard.bin", "local://data/x", "--checkpoint", "moon"], 2),

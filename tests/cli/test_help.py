@@ -165,3 +165,24 @@ def test_a_full_disk_as_standard_output_is_said(option: str, tmp_path: Path) -> 
     assert 1 == run.returncode
     assert "No space left on device" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("where", ["2>/dev/full", "2>&-"])
+def test_standard_error_that_takes_nothing_neither_stops_a_transfer_nor_changes_its_exit_code(
+    where: str, tmp_path: Path
+) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "file").write_bytes(b"x" * 3_000_000)
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "STORAGEKIT_LOCAL_ROOT": str(tmp_path),
+    }
+
+    def run(command: str) -> int:
+        finished = subprocess.run(["sh", "-c", f"{command} {where}"], env=environment, cwd=tmp_path, check=False)
+        return finished.returncode
+
+    assert 0 == run("storagekit cp file local://b/k --part-size 1MiB")
+    assert 3_000_000 == (tmp_path / "b" / "k").stat().st_size
+    assert 3 == run("storagekit stat local://b/nothing")

@@ -163,7 +163,7 @@ def test_a_running_upload_is_left_alone_by_every_filter_however_old(
         for filters in (["/live"], ["", "--prefix"], ["", "--stale"], ["", "--older-than", "1d"]):
             finished = run("uploads", "abort", f"local://data{filters[0]}", *filters[1:], "--json")
             assert [("live", "skipped", "live")] == did(finished), filters
-            assert 0 == finished.returncode
+            assert (1 if filters == ["/live"] else 0) == finished.returncode  # what was named is still there
         assert ["live"] == [one["key"] for one in unfinished(run) if one["live"]]
         assert process.stdin is not None
         process.stdin.write(DATA[200_000:])
@@ -206,8 +206,15 @@ def test_filters_narrow_each_other(run: Run, root: Path, file: Path) -> None:
     ).stdout.splitlines()
 
 
+def test_an_id_that_no_upload_has_is_not_said_to_be_gone(run: Run) -> None:
+    finished = run("uploads", "abort", "local://data/k", "--id", "f" * 32)
+
+    assert (3, "") == (finished.returncode, finished.stdout)
+    assert "has the id ffff" in finished.stderr
+
+
 def test_nothing_to_do_is_no_failure(run: Run) -> None:
-    for arguments in (["local://data", "--stale"], ["local://data/k"], ["local://data/k", "--id", "f" * 32]):
+    for arguments in (["local://data", "--stale"], ["local://data/k"]):
         assert 0 == run("uploads", "abort", *arguments).returncode
     listed = run("uploads", "list", "local://data")
     assert (0, "", "note: nothing is unfinished below local://data/\n") == (
@@ -223,7 +230,7 @@ def test_nothing_to_do_is_no_failure(run: Run) -> None:
         (["abort", "local://data"], 2, "does not say which uploads"),
         (["abort", "local://", "--stale"], 2, "names no bucket"),
         (["abort", "local://data", "--id", "x"], 2, "names no object"),
-        (["abort", "local://data/k", "--id", ""], 2, "upload_id is empty"),
+        (["abort", "local://data/k", "--id", ""], 2, "--id is empty"),
         (["abort", "local://data/k", "--id", "x", "--stale"], 2, "--id names one upload"),
         (["abort", "local://data", "--older-than", "soon"], 2, "is not an age"),
         (["abort", "local://absent", "--stale"], 3, "no bucket"),

@@ -455,8 +455,27 @@ def test_a_record_with_an_id_that_the_service_refuses_has_no_upload(
     service: Service, client: StorageClient, code: Code
 ) -> None:
     leave_unfinished(service)
+    (pending,) = service.memory.list_uploads(BUCKET).uploads
+    service.memory.abort_upload(Upload(BUCKET, pending.key, pending.id))
     service.fails(refusing("list_parts", code=code))
     assert [None] == [one.parts for one in client.list_uploads()]
+
+
+def test_an_upload_whose_parts_the_service_refuses_to_list_is_left_alone(
+    service: Service, client: StorageClient
+) -> None:
+    """It may be live: its record must not be forgotten."""
+    leave_unfinished(service)
+    service.later(days=3)
+    service.fails(refusing("list_parts", code=Code.REFUSED))
+    notes: list[str] = []
+
+    assert () == client.abort_uploads(prefix="", stale=True, on_note=notes.append)
+
+    assert any("its parts cannot be seen" in note for note in notes)
+    service.heals()
+    assert [3] == [one.parts for one in client.list_uploads()]
+    assert [True] == [one.ours for one in client.list_uploads()]
 
 
 def test_an_upload_that_vanishes_during_the_listing_is_left_out(service: Service, client: StorageClient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +13,13 @@ import pytest
 from storagekit import IntegrityError, StorageClient, errors
 from storagekit._clock import Cancel
 from storagekit._throttle import CREDIT_S
-from storagekit._verify import Piece, pieces_of
+from storagekit._verify import Piece, pieces_of, require_verified
 from storagekit.driver import Code
 from storagekit.drivers._memory_store import Blob
-from storagekit.testing.bodies import pattern
+from storagekit.testing.bodies import BytesBody, pattern
 from storagekit.testing.faults import Call, FakeClock, fault
 from storagekit.testing.http_source import SourceServer
-from storagekit.types import PartReceipt
+from storagekit.types import PartReceipt, WriteOptions
 from tests.engine.conftest import BUCKET, PART, Service, encrypting
 
 DATA = pattern(5 * PART + 17)
@@ -213,6 +214,38 @@ def test_what_cannot_be_read_back_is_refused_before_any_byte_moves(service: Serv
         one.download_file("k", "/dev/null", verify=True)
 
     assert [] == service.driver.calls
+
+
+def test_a_file_is_held_to_the_digest_and_the_size_that_were_promised(service: Service, tmp_path: Path) -> None:
+    service.upload(DATA)
+    digest = hashlib.sha256(DATA).hexdigest()
+    with client(service) as one:
+        one.download_file("k", tmp_path / "out", chunk_size=PART, size=len(DATA), sha256=digest.upper())
+        assert DATA == (tmp_path / "out").read_bytes()
+        (tmp_path / "out").unlink()
+
+        for promise in ({"size": len(DATA) - 1}, {"sha256": hashlib.sha256(OTHER).hexdigest()}):
+            with pytest.raises(IntegrityError, match="promised"):
+                one.download_file("k", tmp_path / "out", chunk_size=PART, **promise)
+
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_an_object_that_another_writer_replaced_is_not_compared_and_not_ours_to_delete(service: Service) -> None:
+    def replaced(call: Call) -> None:
+        if call.operation == "complete_upload":
+            service.memory.put(BUCKET, "k", BytesBody(OTHER, "crc64"), WriteOptions())
+
+    service.fails(after=replaced)
+    result = service.upload(DATA, verify=True)
+
+    assert result.superseded_by
+    assert not result.verified
+    assert "another writer" in result.notes[-1]
+    with pytest.raises(IntegrityError) as caught:
+        require_verified(result)
+    assert "restart" not in str(caught.value)
+    assert OTHER == service.content()
 
 
 # --- speed ------------------------------------------------------------------------------------------------------------

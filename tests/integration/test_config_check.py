@@ -38,7 +38,7 @@ from storagekit.cli import config_check
 from storagekit.cli._exit import exit_code
 from storagekit.drivers.local import LocalDriver
 from storagekit.errors import StorageError
-from storagekit.testing.proxy import Answer, Fault, FaultProxy, Transaction, matches
+from storagekit.testing.proxy import Answer, Fault, FaultProxy, Garbage, Transaction, matches
 from storagekit.testing.servers import S3Server
 from storagekit_minio.driver import MinioDriver
 
@@ -279,13 +279,16 @@ def test_a_clock_of_this_machine_that_is_off(minio: S3Server, bucket: str) -> No
     assert "this machine's clock is 17 min behind the service's" in error.message
 
 
+OTHER_BYTES = b'HTTP/1.1 200 OK\r\nETag: "x"\r\nContent-Length: 40\r\nConnection: close\r\n\r\n' + b"x" * 40
+
+
 @pytest.mark.parametrize(
     ("fault", "bad", "words", "code"),
     [
         (Fault(matches("GET", r"list-type=2"), Answer(403, "RequestTimeTooSkewed")), "credentials", "clock wrong", 4),
         (Fault(matches("GET", r"list-type=2"), Answer(503)), "credentials", "a signed request failed", 5),
         (Fault(matches("PUT", CHECKED), Answer(403)), "put", "list and get work", 4),
-        (Fault(matches("GET", CHECKED), Answer(200, body=b"x" * 40)), "get", "what was read back differs", 6),
+        (Fault(matches("GET", CHECKED), Garbage(OTHER_BYTES)), "get", "what was read back differs", 6),
         (Fault(matches("GET", CHECKED), Answer(404, "NoSuchKey")), "get", "get failed", 3),
         (Fault(matches("DELETE", CHECKED), Answer(403), times=1), "delete", "is left there; list", 4),
         (Fault(matches("POST", CHECKED), Answer(403)), "parts", "may not begin an upload in parts", 4),

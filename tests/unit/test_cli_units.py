@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storagekit._sizes import parse_rate, parse_size
-from storagekit.cli._units import parse_age, show_age, show_size
+from storagekit._units import parse_age, parse_rate, parse_size, show_age, show_size
 from storagekit.errors import ConfigurationError
 
 FACTORS = {

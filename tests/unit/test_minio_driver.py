@@ -1042,3 +1042,18 @@ def test_checksum_of_another_kind_is_not_sent(wire: Wire, driver: MinioDriver) -
     wire.answers = [answer(200, ETag='"e"')]
     driver.put("b", "k", body(b"x", checksum=Checksum("crc64", "0" * 16)), PLAIN)
     assert "content-md5" not in wire.head()
+
+
+@pytest.mark.parametrize("page", ["<!DOCTYPE html><p>Console</p>", "<html><body>Console</body></html>", "<x/>"])
+def test_a_web_page_is_neither_a_listing_nor_an_object(driver: MinioDriver, wire: Wire, page: str) -> None:
+    """MinIO's console answers every path with its page and status 200."""
+    asks: list[tuple[Code, Callable[[], object]]] = [
+        (Code.WRONG_ENDPOINT, lambda: driver.list("bucket")),
+        (Code.WRONG_ENDPOINT, lambda: driver.list_uploads("bucket", "k")),
+        (Code.WRONG_ENDPOINT, lambda: driver.list_parts(UPLOAD)),
+        (Code.WRONG_ENDPOINT, lambda: driver.delete_many("bucket", ["k"])),
+        (Code.SERVER, lambda: driver.read("bucket", "k")),
+    ]
+    for code, ask in asks:
+        wire.answers = [answer(200, page)]
+        assert code == failure_of(driver, ask).code

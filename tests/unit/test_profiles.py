@@ -75,9 +75,10 @@ def test_the_argument_goes_before_the_variable_and_that_before_default(path: Pat
 
     assert ("work", "argument") == chosen("work", STORAGEKIT_PROFILE="here")
     assert ("here", "STORAGEKIT_PROFILE") == chosen(None, STORAGEKIT_PROFILE="here")
-    assert ("here", "STORAGEKIT_PROFILE") == chosen("", STORAGEKIT_PROFILE="here")
     assert ("default", "default") == chosen(None, STORAGEKIT_PROFILE="")
     assert ("default", "argument") == chosen("default")
+    with pytest.raises(ConfigurationError, match="the name of the profile is empty"):
+        chosen("")  # of a variable that is not set: another account must not step in
 
 
 def test_no_file_and_no_profile_named_default_are_no_error(path: Path) -> None:
