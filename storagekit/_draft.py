@@ -80,6 +80,8 @@ class Draft:
             while done < len(data):
                 stop.check()
                 done += os.pwrite(own, data[done:], offset + done)
+        except OSError as error:  # a full disk: the system does not say which file
+            raise OSError(error.errno, error.strerror, str(self.target)) from error
         finally:
             os.close(own)
         if self.journal is not None:

@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 log = logging.getLogger("storagekit")
 
+_WORTH_SAYING = 3
+"""The failure of one request that users are told of: by then it has waited for a second or two."""
+
 HINTS: Mapping[Code, str] = {
     Code.NOT_FOUND: "Check bucket and key; keys are case-sensitive",
     Code.BUCKET_NOT_FOUND: "Create the bucket first, or correct its name",
@@ -137,7 +140,9 @@ class Guard:
                 delay = decide(self.policy, failure, failures, elapsed, self.clock.random()) if retry else None
                 if delay is None:
                     raise translate(failure, place, failures.total, self.hints) from error
-                log.info("%s: %s, again in %.2f s (%d)", place, failure.code.value, delay, failures.total)
+                level = logging.WARNING if failures.total == _WORTH_SAYING else logging.INFO
+                said = failure.detail or failure.code.value
+                log.log(level, "%s: %s, again in %.2f s (%d)", place, said, delay, failures.total)
             else:
                 log.debug("%s: %.3f s", place, self.clock.monotonic() - began)
                 return result

@@ -116,7 +116,8 @@ def is_no_storage_service(error: StorageError) -> bool:
     """
     if isinstance(error, (ServiceError, InvalidNameError)) or error.code in _OF_SIGNATURES:
         return False
-    return error.status is not None and error.status < 500 and error.vendor_code is None
+    is_console = "API port" in error.message  # MinIO's: "S3 API Requests must be made to API port."
+    return is_console or (error.status is not None and error.status < 500 and error.vendor_code is None)
 
 
 def no_storage_service(error: StorageError, subject: Subject) -> StorageError:

@@ -21,7 +21,9 @@ from storagekit.cli._exit import PIPE, exit_code
 from storagekit.cli._log import set_log_level
 from storagekit.cli._output import Output
 from storagekit.cli._streams import give_up
-from storagekit.errors import StorageError
+from storagekit.errors import CredentialsError, ServiceError, StorageError
+
+_LOCAL = ("local", "memory")
 
 
 def _connection_options(
@@ -88,6 +90,8 @@ def _end(error: BaseException, given: dict[str, Any]) -> typer.Exit:
     if isinstance(error, BrokenPipeError):  # the reader of our output went away: nothing is left to be said
         give_up(sys.stdout)
         return typer.Exit(PIPE)
+    if isinstance(error, (CredentialsError, ServiceError)) and error.bucket and error.backend not in _LOCAL:
+        error.advise(f"`storagekit config check {error.backend}://{error.bucket}` tells more")
     output = Output(bool(given.get("as_json")), data_on_stdout=given.get("dst") == "-")
     try:
         output.error(error, exit_code(error))

@@ -17,8 +17,11 @@ from dataclasses import asdict, dataclass, is_dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
+import typer
+
 from storagekit._units import show_age, show_size
-from storagekit.errors import ConfigurationError, StorageError, TransferCancelled
+from storagekit.cli._exit import OTHER
+from storagekit.errors import ConfigurationError, StorageError
 from storagekit.types import Progress
 
 if TYPE_CHECKING:
@@ -71,7 +74,7 @@ class Output:
     def ask(self, question: str, *, yes: bool) -> None:
         """Ask before something is lost, and return where the answer is yes; ``yes`` is the answer given beforehand.
 
-        Raises ConfigurationError where nobody is there to answer, and TransferCancelled for any other answer.
+        Raises ConfigurationError where nobody is there to answer, and typer.Exit for any other answer.
         """
         if yes:
             return
@@ -79,7 +82,8 @@ class Output:
             raise ConfigurationError(f"{question} Nobody is there to answer", hint="Add --yes")
         print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            raise TransferCancelled("nothing was deleted")
+            self.note("nothing was deleted")
+            raise typer.Exit(OTHER)
 
     def error(self, error: BaseException, code: int) -> None:
         """Say what went wrong and what to do next."""

@@ -8,6 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 from storagekit.errors import ConfigurationError
 
+_BACKENDS = ("obs", "minio", "s3", "oss", "local", "memory")
+
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 
 
@@ -66,6 +68,11 @@ def parse(text: str) -> Location:
     if text == "-":
         return StandardStream()
     scheme, separator, rest = text.partition("://")
+    if not separator and text.partition(":")[0] in _BACKENDS and ":" in text:
+        name, _, rest = text.partition(":")
+        raise ConfigurationError(
+            f"{text} is no place", hint=f"Write {name}://{rest.lstrip('/')}; or ./{text} for a file of that name"
+        )
     if not separator or not _SCHEME.fullmatch(scheme):
         return LocalPath(text)
     if scheme.lower() in ("http", "https"):

@@ -43,7 +43,7 @@ SCENARIOS: list[tuple[str, str]] = [
     ("rb", "rb --force --yes local://datasets"),
     ("uploads list", "uploads list local://datasets"),
     ("uploads abort", "uploads abort --prefix local://datasets"),
-    ("uploads abort", "uploads abort local://datasets/live.bin --id 0123"),
+    ("uploads abort", "uploads abort local://datasets/live.bin --id UPLOAD_ID"),
     ("backends", "backends"),
     ("config show", "config show"),
     ("config show", "config show --profile work"),
@@ -75,12 +75,15 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         client.put_object("there.bin", b"here")
         client.put_object("below/three.txt", b"three")
         client.init_upload("live.bin", source_id="one")
+        (unfinished,) = client.list_uploads()
+    Path("upload-id").write_text(unfinished.upload_id)
     return tmp_path
 
 
 def run(command: str, capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     capsys.readouterr()
-    main._run_for_a_program([*command.split(), "--json"])
+    words = (command.replace("UPLOAD_ID", Path("upload-id").read_text()) if "UPLOAD_ID" in command else command).split()
+    main._run_for_a_program([*words, "--json"])
     said = capsys.readouterr()
     return [json.loads(line) for line in said.out.splitlines()]
 
