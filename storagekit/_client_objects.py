@@ -91,6 +91,7 @@ class ObjectMethods(ClientBase):
         verify: bool = False,
         size: int | None = None,
         sha256: str | None = None,
+        workers: int | None = None,
         on_progress: OnProgress | None = None,
         cancel: Cancel | None = None,
     ) -> DownloadResult:
@@ -106,6 +107,7 @@ class ObjectMethods(ClientBase):
             verify: read the file back, fetch the object a second time, and compare, before the file gets its name.
             size: bytes that the object must have; looked at before any byte moves.
             sha256: hex digest that the file must have before it gets its name.
+            workers: ranges under way at once, by default the client's.
             on_progress: called from worker threads, one call at a time.
             cancel: set it from another thread to stop.
 
@@ -128,6 +130,7 @@ class ObjectMethods(ClientBase):
                 verify=verify,
                 size=size,
                 sha256=sha256,
+                workers=workers,
             )
 
     def delete_object(self, key: str, *, bucket: str | None = None) -> None:

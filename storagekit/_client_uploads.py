@@ -43,6 +43,7 @@ class UploadMethods(ClientBase):
             before the new object is published.
         restart: discard unfinished uploads of this key first.
         verify: read the object back at the end and compare it with the source; ``result.verified`` says that all was.
+        workers: parts under way at once, by default the client's.
         on_progress: called from worker threads, one call at a time.
         on_note: called with each sentence that also ends up in ``UploadResult.notes``.
         cancel: set it from another thread to stop.
@@ -66,6 +67,7 @@ class UploadMethods(ClientBase):
         overwrite: bool = True,
         restart: bool = False,
         verify: bool = False,
+        workers: int | None = None,
         on_progress: OnProgress | None = None,
         on_note: OnNote | None = None,
         cancel: Cancel | None = None,
@@ -87,6 +89,7 @@ class UploadMethods(ClientBase):
                 overwrite=overwrite,
                 restart=restart,
                 verify=verify,
+                workers=workers,
                 on_progress=on_progress,
                 on_note=on_note,
                 cancel=cancel,
@@ -255,6 +258,7 @@ class UploadMethods(ClientBase):
         overwrite: bool = True,
         restart: bool = False,
         verify: bool = False,
+        workers: int | None = None,
         on_progress: OnProgress | None = None,
         on_note: OnNote | None = None,
         cancel: Cancel | None = None,
@@ -286,6 +290,7 @@ class UploadMethods(ClientBase):
             overwrite=overwrite,
             restart=restart,
             verify=verify,
+            workers=workers,
             on_progress=on_progress,
             on_note=on_note,
             cancel=cancel,

@@ -51,6 +51,7 @@ class _Wish:
     resume: bool
     verify: bool
     sha256: str | None
+    workers: int
 
 
 class Downloader:
@@ -76,6 +77,7 @@ class Downloader:
         verify: bool = False,  # noqa: FBT001, FBT002  # as the client's keyword
         size: int | None = None,
         sha256: str | None = None,
+        workers: int | None = None,
     ) -> DownloadResult:
         """Write the object to ``path``, atomically; through a symbolic link to what it points at.
 
@@ -97,6 +99,7 @@ class Downloader:
                 name.
             size: bytes that the object must have; looked at before any byte moves.
             sha256: hex digest that the file must have before it gets its name.
+            workers: ranges of this download under way at once; None for the client's.
 
         Raises:
             ConflictError: the target exists, with ``overwrite`` off; before any byte moves.
@@ -115,7 +118,9 @@ class Downloader:
                 f"{key} has {info.size:,} bytes, and {size:,} were promised", hint="Nothing was written"
             )
         step = min(chunk_size or self._range, self._window.budget)
-        wish = _Wish(bucket, info, path, on_progress, stop, step, overwrite, resume, verify, sha256)
+        wish = _Wish(
+            bucket, info, path, on_progress, stop, step, overwrite, resume, verify, sha256, workers or self._workers
+        )
         kept = self._into_device(wish) if path.exists() and not path.is_file() else self._into_file(wish)
         return DownloadResult(bucket, key, str(path), info.size, info.etag, kept > 0, kept, info.size - kept, verify)
 
@@ -141,7 +146,7 @@ class Downloader:
         """Return how many bytes an earlier run had left."""
         with self._draft(wish) as draft:
             plan = draft.begin(wish.info, wish.range_size, self._window.budget)
-            workers = effective_workers(self._workers, self._window.budget, plan.part_size)
+            workers = effective_workers(wish.workers, self._window.budget, plan.part_size)
             kept = set(self._kept(draft, plan, wish.stop))
             size = sum(plan.span(number).length for number in kept)
             start = Progress(size, wish.info.size, size, workers, plan.part_size)

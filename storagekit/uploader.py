@@ -120,6 +120,7 @@ class StreamingUploader:
         overwrite: bool = True,
         restart: bool = False,
         verify: bool = False,
+        workers: int | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         on_note: Callable[[str], None] | None = None,
         cancel: Cancel | None = None,
@@ -140,6 +141,7 @@ class StreamingUploader:
             overwrite: False to refuse to replace an object.
             restart: discard all unfinished uploads of this key first.
             verify: read the object back at the end, and compare it with the source.
+            workers: parts of this upload under way at once; None for the uploader's.
             on_progress: called from worker threads, one call at a time.
             on_note: called with each sentence that also ends up in ``UploadResult.notes``.
             cancel: set it from another thread to stop; parts and record are kept. Seen between requests and while
@@ -158,7 +160,7 @@ class StreamingUploader:
         """
         check_key(key, self.store.limits)
         check(size=size, sha256=sha256, part_size=part_size, content_type=content_type, source_id=source_id)
-        check(on_progress=on_progress, on_note=on_note, cancel=cancel)
+        check(workers=workers or 1, on_progress=on_progress, on_note=on_note, cancel=cancel)
         stop = Cancel(cancel)
         with self._means(part_size, stop) as means:
             opened = as_source(source, self._retry, self._clock).open(stop)
@@ -177,8 +179,8 @@ class StreamingUploader:
                     overwrite=overwrite,
                     copied=copied,
                 )
-                if copied:
-                    job = replace(job, workers=self.workers)  # no byte passes through here, so none is held back
+                allowed = workers or self.workers  # of a copy no byte passes through here, so none is held back
+                job = replace(job, workers=allowed if copied else min(allowed, job.workers))
                 result = run(job, discarding=self._known(job) if restart else NoRecords())
                 return read_back(job, result) if verify else result
             except BaseException:

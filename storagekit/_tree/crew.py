@@ -1,7 +1,9 @@
 """Many objects at once: a failure of one is noted and the others go on; what no other can survive ends everything.
 
 The work comes from an iterator that is asked when a worker is free, so nothing is held but what is under way. The
-workers are a ``Crew`` (``_crew.py``): an interrupt is seen at once.
+workers are a ``Crew`` (``_crew.py``): an interrupt is seen at once. ``workers`` bounds the parts of all objects
+together, so that a kill costs no more than ``workers x part size`` here too: that many objects are under way, each with
+one part; where there are fewer, each gets its share.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 
 from storagekit._clock import Cancel
 from storagekit._crew import Crew
@@ -29,14 +32,14 @@ as nothing else has come out of it: a key or two may be forbidden, all of them a
 
 @dataclass(frozen=True)
 class Task:
-    """One object: ``run`` does it and says what happened; it is given a listener for its bytes.
+    """One object: ``run`` does it and says what happened; it is given a listener for its bytes, and its workers.
 
     ``number`` is the same for all, as a crew keeps one result per number and there may be millions.
     """
 
     key: str
     path: str | None
-    run: Callable[[Listener], ObjectOutcome]
+    run: Callable[[Listener, int], ObjectOutcome]
     number: int = 0
 
 
@@ -56,7 +59,10 @@ def run_all(
     The listeners are called by one thread at a time.
     """
     tally = Tally(on_object, on_progress)
-    crew: Crew[Task, None] = Crew(_carrying_errors(tasks), lambda task: _run(task, tally, stop), stop)
+    coming = _carrying_errors(tasks)
+    first = list(islice(coming, workers))
+    share = workers // max(1, len(first))
+    crew: Crew[Task, None] = Crew(chain(first, coming), lambda task: _run(task, tally, stop, share), stop)
     try:
         crew.run(workers)
     except _Ended as end:
@@ -72,17 +78,17 @@ def _carrying_errors(tasks: Iterable[Task]) -> Iterator[Task]:
         yield Task("", None, _raising(error))
 
 
-def _raising(error: Exception) -> Callable[[Listener], ObjectOutcome]:
-    def run(_: Listener) -> ObjectOutcome:
+def _raising(error: Exception) -> Callable[[Listener, int], ObjectOutcome]:
+    def run(_: Listener, __: int) -> ObjectOutcome:
         raise _Ended(error)
 
     return run
 
 
-def _run(task: Task, tally: Tally, stop: Cancel) -> None:
+def _run(task: Task, tally: Tally, stop: Cancel, workers: int) -> None:
     bytes_of = tally.listener()
     try:
-        outcome = task.run(bytes_of)
+        outcome = task.run(bytes_of, workers)
     except BaseException as error:
         if isinstance(error, _Ended):
             raise

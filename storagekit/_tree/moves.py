@@ -75,7 +75,7 @@ class Uploads:
         for file, there in pair(files, lambda file: base.encode() + file.order, theirs):
             yield Task(base + file.shown, file.path, partial(self._send, file, there))
 
-    def _send(self, file: LocalFile, there: ObjectInfo | None, listener: Listener) -> ObjectOutcome:
+    def _send(self, file: LocalFile, there: ObjectInfo | None, listener: Listener, workers: int) -> ObjectOutcome:
         if file.problem is not None:
             raise UnsupportedSourceError(f"{shown(file.path)} {file.problem}")
         target, key, source = self.target, self.target.base + file.name, FileSource(file.path)
@@ -92,6 +92,7 @@ class Uploads:
             chunk_size=wishes.chunk_size,
             restart=wishes.restart,
             verify=wishes.verify,
+            workers=workers,
             on_progress=listener,
             cancel=target.stop,
         )
@@ -118,7 +119,7 @@ class Copies:
     def _key(self, info: ObjectInfo) -> str:
         return self.target.base + info.key[len(self.start) :]
 
-    def _copy(self, info: ObjectInfo, there: ObjectInfo | None, listener: Listener) -> ObjectOutcome:
+    def _copy(self, info: ObjectInfo, there: ObjectInfo | None, listener: Listener, workers: int) -> ObjectOutcome:
         target, key = self.target, self._key(info)
         if is_marker(info):
             return ObjectOutcome(key, 0, "marker")
@@ -138,6 +139,7 @@ class Copies:
             chunk_size=wishes.chunk_size,
             restart=wishes.restart,
             verify=wishes.verify,
+            workers=workers,
             on_progress=listener,
             cancel=target.stop,
         )
@@ -165,7 +167,7 @@ class Downloads:
             parent = None if is_marker(info) else parents.of(info.key)
             yield Task(info.key, None, partial(self._fetch, info, parent))
 
-    def _fetch(self, info: ObjectInfo, parent: str | None, listener: Listener) -> ObjectOutcome:
+    def _fetch(self, info: ObjectInfo, parent: str | None, listener: Listener, workers: int) -> ObjectOutcome:
         if is_marker(info):
             return ObjectOutcome(info.key, 0, "marker")
         if parent is not None:
@@ -184,6 +186,7 @@ class Downloads:
             chunk_size=self.wishes.chunk_size,
             resume=self.resume,
             verify=self.wishes.verify,
+            workers=workers,
             on_progress=listener,
             cancel=self.stop,
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pytest
+
 from storagekit._clock import Cancel
 from storagekit._tree.crew import Tally, Task, run_all
 from storagekit.types import ObjectFailure, ObjectOutcome, Progress, TreeProgress
@@ -18,7 +20,7 @@ def test_tasks_are_asked_for_only_when_somebody_is_free() -> None:
             made.append(number)
             yield Task(str(number), None, run)
 
-    def run(_: object) -> ObjectOutcome:
+    def run(_: object, __: int) -> ObjectOutcome:
         nonlocal most
         most = max(most, len(made) - done[0])
         return ObjectOutcome("k", 1, "copied")
@@ -55,3 +57,16 @@ def test_bytes_of_an_object_that_fails_are_taken_back() -> None:
     tally.note(ObjectOutcome("k", 0, "failed"), moved)
 
     assert [TreeProgress(0, 5), TreeProgress(1, 0)] == told
+
+
+@pytest.mark.parametrize(("objects", "share"), [(0, None), (1, 4), (2, 2), (3, 1), (4, 1), (9, 1)])
+def test_the_workers_are_shared_among_the_objects(objects: int, share: int | None) -> None:
+    given: set[int] = set()
+
+    def run(_: object, workers: int) -> ObjectOutcome:
+        given.add(workers)
+        return ObjectOutcome("k", 1, "copied")
+
+    run_all(iter([Task(str(number), None, run) for number in range(objects)]), 4, Cancel(), None, None)
+
+    assert ({share} if share else set()) == given
