@@ -14,7 +14,7 @@ from storagekit.cli._output import Output
 from storagekit.cli._transfer import lies_below
 from storagekit.cli._tree_report import TreeReport, what_is_lost
 from storagekit.cli._uri import Remote, parse_remote
-from storagekit.errors import ConfigurationError
+from storagekit.errors import ConfigurationError, CredentialsError, PermissionDeniedError
 
 if TYPE_CHECKING:
     from storagekit.client import StorageClient
@@ -82,10 +82,23 @@ def _delete_tree(client: StorageClient, remote: Remote, output: Output, *, yes: 
 
 
 def _delete(client: StorageClient, remote: Remote, output: Output, *, dry_run: bool) -> None:
+    """Delete one object. It is looked at first: no service tells whether there was one to delete."""
+    facts = {"dry_run": True} if dry_run else {}
+    if not _is_there(client, remote):
+        if lies_below(client, remote):
+            raise ConfigurationError(f"{remote} is no object, but a prefix", hint="Add -r to delete all below it")
+        output.result({"deleted": None, **facts}, f"not there: {remote}")
+        return
     if not dry_run:
         client.delete_object(remote.key)
-        output.result({"deleted": str(remote)}, f"gone: {remote}")  # it may not have been there: no service tells
-    elif client.object_exists(remote.key):
-        output.result({"deleted": str(remote), "dry_run": True}, f"would delete: {remote}")
-    else:
-        output.result({"deleted": None, "dry_run": True}, f"not there: {remote}")
+    output.result({"deleted": str(remote), **facts}, f"{'would delete' if dry_run else 'gone'}: {remote}")
+
+
+def _is_there(client: StorageClient, remote: Remote) -> bool:
+    """Tell whether there is an object; who may not look is taken to know what to delete."""
+    try:
+        return client.object_exists(remote.key)
+    except CredentialsError:
+        raise
+    except PermissionDeniedError:
+        return True

@@ -70,8 +70,15 @@ class TestRemove:
         filled.create_bucket("other")
         finished = run("rm", "local://data/raw", "local://other/x", "local://data/tree/a")
 
-        assert b"gone: local://data/raw\ngone: local://other/x\ngone: local://data/tree/a\n" == finished.stdout
+        assert b"gone: local://data/raw\nnot there: local://other/x\ngone: local://data/tree/a\n" == finished.stdout
         assert ("raw2/x", "tree/b/c", "tree/d") == keys(filled)
+
+    def test_a_prefix_is_not_said_to_be_gone(self, run: Run, filled: StorageClient) -> None:
+        finished = run("rm", "local://data/tree")
+
+        assert (2, b"") == (finished.returncode, finished.stdout)
+        assert b"Add -r" in finished.stderr
+        assert b"not there: local://data/nothing\n" == run("rm", "-r", "local://data/nothing").stdout
 
     def test_what_will_be_lost_is_shown_and_asked_for(self, run: Run, filled: StorageClient) -> None:
         refused = run("rm", "-r", "local://data/tree", answer="n")
