@@ -89,11 +89,19 @@ def require_key(bucket: str, key: str) -> None:
         raise refusal(Code.INVALID_NAME, fault)
     parent, _, _ = key.rpartition("/")
     while parent:
-        if os.path.lexists(f"{bucket}/{parent}") and not os.path.isdir(f"{bucket}/{parent}"):
+        if _is_no_directory(f"{bucket}/{parent}"):
             raise refusal(Code.CONFLICT, f"{parent!r} is an object, so a directory cannot have a key below it")
         parent, _, _ = parent.rpartition("/")
     if not os.path.islink(f"{bucket}/{key}") and holds_files(f"{bucket}/{key}"):
         raise refusal(Code.CONFLICT, "there are keys below this one, so a directory cannot have it as an object")
+
+
+def _is_no_directory(path: str) -> bool:
+    """Tell whether there is something other than a directory. In one look: others make and remove them meanwhile."""
+    try:
+        return not stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 def is_readable(bucket: str, key: str) -> bool:

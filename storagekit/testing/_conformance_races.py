@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
+import pytest
+
 from storagekit.driver import Code
 from storagekit.testing._conformance_base import PLAIN, Harness, drain, failure, pattern
 from storagekit.types import Part, WriteOptions
@@ -204,7 +206,11 @@ class RaceTests:
         harness.is_absent("key")
 
     def test_one_of_two_completes_wins(self, harness: Harness) -> None:
-        upload, data = harness.begin("key"), pattern(harness.part)
+        for turn in range(5):
+            self._complete_four_times(harness, f"key{turn}")
+
+    def _complete_four_times(self, harness: Harness, key: str) -> None:
+        upload, data = harness.begin(key), pattern(harness.part)
         part = harness.send(upload, 1, data)
 
         def complete() -> str:
@@ -213,8 +219,22 @@ class RaceTests:
 
         etags = together([complete] * 4)
 
-        assert set(etags) - {Code.UPLOAD_GONE.value} == {harness.head("key").etag}
-        harness.holds("key", data)
+        assert set(etags) - {Code.UPLOAD_GONE.value} == {harness.head(key).etag}
+        harness.holds(key, data)
+
+    @pytest.mark.parametrize("in_parts", [False, True])
+    def test_neighbours_come_and_go(self, harness: Harness, in_parts: bool) -> None:  # noqa: FBT001  # pytest's
+        """Where a folder comes with its first key and goes with its last, another writer may be about to use it."""
+
+        def work(number: int) -> None:
+            for turn in range(6):
+                key, data = f"a/b/c/{number}", b"%d %d" % (number, turn)
+                harness.steadily(partial(harness.multipart if in_parts else harness.put, key, data))
+                assert harness.get(key) == data
+                harness.driver.delete(harness.bucket, key)
+
+        together(partial(work, number) for number in range(8))
+        assert harness.listed() == []
 
     def test_complete_or_abort(self, harness: Harness) -> None:
         for turn in range(8):
