@@ -6,7 +6,7 @@ no ``..``, no absolute path, and no directory that is a symbolic link (files tha
 """
 
 # Keys are text (Path would turn "a//b" into "a/b"), and these are system calls, in the order that matters:
-# ruff: noqa: PTH112, PTH114
+# ruff: noqa: PTH114
 
 from __future__ import annotations
 
