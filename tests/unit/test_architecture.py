@@ -215,7 +215,8 @@ def test_every_library_that_is_imported_is_declared(package: str) -> None:
     allowed = declared("dependencies") | (declared(extra) if extra else set())
     modules = [MODULES[name] for name in under(package) if name not in under("storagekit.testing")]
     used = {name.partition(".")[0] for module in modules for name in module.imports(types_too=False)}
-    foreign = used - set(sys.stdlib_module_names) - {path.name for path in PACKAGES}
+    later = {"tomllib"}  # is in newer Pythons, and asked for only there
+    foreign = used - set(sys.stdlib_module_names) - later - {path.name for path in PACKAGES}
     brought = packages_distributions()
     unknown = {name for name in foreign if not allowed & {normal(one) for one in brought.get(name, [name])}}
     assert set() == unknown
