@@ -207,7 +207,7 @@ class ThrottledError(ServiceError):
 
 
 class IntegrityError(StorageError, ValueError):
-    """The bytes are not what they should be; nothing was published."""
+    """The bytes are not what they should be. Nothing was published, unless ``verify`` found it afterwards."""
 
     default_code = "integrity"
 

@@ -304,7 +304,7 @@ class ObjectFailure(Answers):
 class ObjectOutcome(Answers):
     """What became of one object of many.
 
-    ``happened`` is ``copied``, ``skipped`` (it was there already, unchanged), ``marker`` (a key that only stands for a
+    ``did`` is ``copied``, ``skipped`` (it was there already, unchanged), ``marker`` (a key that only stands for a
     directory: it ends in a slash and has no bytes; left out), ``deleted`` or ``failed``, and then ``failure`` says why.
     In a dry run it is what would have happened. ``key`` is the object's in the bucket that is written to or deleted
     from, of a download the source's; ``path`` is the local file, ``notes`` are sentences for people.
@@ -312,7 +312,7 @@ class ObjectOutcome(Answers):
 
     key: str
     size: int
-    happened: str
+    did: str
     path: str | None = None
     failure: ObjectFailure | None = None
     notes: tuple[str, ...] = ()

@@ -122,7 +122,7 @@ class Tally:
 
     def note(self, outcome: ObjectOutcome, moved: _Bytes | None = None) -> None:
         """Count an object that is done. What it is worth replaces what its listener has heard."""
-        worth = outcome.size if outcome.happened in ("copied", "deleted") else 0
+        worth = outcome.size if outcome.did in ("copied", "deleted") else 0
         with self._lock:
             self._bad_in_a_row = self._bad_in_a_row if outcome.failure else 0
             self.result = counted(self.result, outcome)
@@ -160,8 +160,8 @@ class _Bytes:
 
 def counted(result: TreeResult, outcome: ObjectOutcome) -> TreeResult:
     """Return ``result`` with one object more. Pure."""
-    name = {"marker": "markers"}.get(outcome.happened, outcome.happened)
-    moved = outcome.size if outcome.happened in ("copied", "deleted") else 0
+    name = {"marker": "markers"}.get(outcome.did, outcome.did)
+    moved = outcome.size if outcome.did in ("copied", "deleted") else 0
     room = outcome.failure is not None and len(result.failures) < _KEPT_FAILURES
     return replace(
         result,

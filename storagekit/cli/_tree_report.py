@@ -105,11 +105,11 @@ class TreeReport:
 
 def _line(outcome: ObjectOutcome, *, dry_run: bool) -> str:
     key = printable(outcome.key)
-    if outcome.happened == "skipped":
+    if outcome.did == "skipped":
         return f"already there: {key}"
-    if outcome.happened == "marker":
+    if outcome.did == "marker":
         return f"only stands for a directory, left out: {key}"
-    if outcome.happened == "deleted":
+    if outcome.did == "deleted":
         return f"{'would delete' if dry_run else 'gone'}: {key}"
     return f"{'would copy: ' if dry_run else ''}{key}: {show_size(outcome.size)}"
 

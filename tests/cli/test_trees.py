@@ -101,8 +101,8 @@ class TestRecursive:
 
         again = run("cp", "-r", "src", "local://data/raw", "--json")
 
-        happened = {event["key"]: event["happened"] for event in events(again) if event["event"] == "object"}
-        assert {f"raw/{name}": "skipped" for name in FILES} | {"raw/new": "copied"} == happened
+        did = {event["key"]: event["did"] for event in events(again) if event["event"] == "object"}
+        assert {f"raw/{name}": "skipped" for name in FILES} | {"raw/new": "copied"} == did
         result = events(again)[-1]
         assert ("result", 1, 4, 0, 1) == tuple(
             result[name] for name in ("event", "copied", "skipped", "failed", "bytes")

@@ -78,7 +78,7 @@ class TestUpload:
 
         assert (1, 4) == (result.copied, result.skipped)
         assert {"list", "head"} == {call.operation for call in world.driver.calls}
-        assert ["new"] == [one.key for one in said if one.happened == "copied"]
+        assert ["new"] == [one.key for one in said if one.did == "copied"]
 
     def test_one_failure_is_told_and_the_others_go_on(self, world: World, directory: Path) -> None:
         world.fails(Code.ACCESS_DENIED, "put", "a/d")
