@@ -59,7 +59,9 @@ def cp(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Parts under way at once, of all objects together. 4 unless the profile says so."),
+        typer.Option(
+            metavar="N", help="Parts under way at once, of all objects together. 4 unless the profile says so."
+        ),
     ] = None,
     memory: Annotated[
         str | None,
