@@ -57,7 +57,8 @@ def _or_none(rule: Rule) -> Rule:
 
 
 _TEXT: Rule = (_of(str), "text")
-_PATH: Rule = (_of(str, os.PathLike), "a path, or the text of one")
+_is_path = _of(str, os.PathLike)
+_PATH: Rule = (_is_path, "a path, or the text of one")
 _SOME: Rule = (_count(1), "a whole number, at least 1")
 _BYTES: Rule = (_count(0), "a whole number of bytes, not a negative one")
 _FUNCTION: Rule = (callable, "a function")
@@ -81,7 +82,7 @@ _RULES: Mapping[str, Rule] = MappingProxyType(
         "url": _TEXT,
         "headers": _or_none((_of(Mapping), "a dictionary of texts")),
         "file_path": _PATH,
-        "directory": _PATH,
+        "directory": (lambda value: _is_path(value) and os.fspath(value) != "", "a path, or the text of one"),
         "keys": (_of(Iterable), "the keys in a list"),
         "max_keys": _SOME,
         "start": _BYTES,

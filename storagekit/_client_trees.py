@@ -75,7 +75,7 @@ class TreeMethods(UploadMethods, ObjectMethods):
         edges. Symbolic links are followed. What is no file (a pipe, a device) or has a name that is no UTF-8 is a
         failure, and is never opened. Raises NotFoundError, and ConfigurationError for what is no directory.
         """
-        check(prefix=prefix, chunk_size=chunk_size, on_progress=on_progress, cancel=cancel)
+        check(directory=directory, prefix=prefix, chunk_size=chunk_size, on_progress=on_progress, cancel=cancel)
         root, name, stop = _existing(directory), self._bucket(bucket), Cancel(cancel)
         wishes = Wishes(restart or not resume, restart, verify, dry_run, chunk_size)
         with self._at("upload_tree", name):
@@ -105,8 +105,8 @@ class TreeMethods(UploadMethods, ObjectMethods):
         left is not used either. A key that is no path below the directory (``..``, two slashes, a name too long, a file
         where a directory is needed) is a failure. Raises ConfigurationError where ``directory`` is a file.
         """
-        check(prefix=prefix, chunk_size=chunk_size, on_progress=on_progress, cancel=cancel)
-        root, name, stop = Directory(_path(directory)), self._bucket(bucket), Cancel(cancel)
+        check(directory=directory, prefix=prefix, chunk_size=chunk_size, on_progress=on_progress, cancel=cancel)
+        root, name, stop = Directory(os.fspath(directory)), self._bucket(bucket), Cancel(cancel)
         fresh = restart or not resume
         wishes = Wishes(fresh, restart, verify, dry_run, chunk_size)
         with self._at("download_tree", name):
@@ -214,14 +214,8 @@ def _pages(client: ClientBase, bucket: str, start: str, stop: Cancel) -> Iterato
         yield from map(visible, store.pages(bucket, start))
 
 
-def _path(directory: str | os.PathLike[str]) -> str:
-    if not isinstance(directory, (str, os.PathLike)) or not os.fspath(directory):
-        raise ConfigurationError(f"directory is {directory!r}", hint="Give a path")
-    return os.fspath(directory)
-
-
 def _existing(directory: str | os.PathLike[str]) -> str:
-    path = _path(directory)
+    path = os.fspath(directory)
     if not Path(path).exists():
         raise NotFoundError(f"no such directory: {path}")
     if not Path(path).is_dir():

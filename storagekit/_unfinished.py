@@ -32,11 +32,7 @@ class Wanted:
     stale: bool = False
 
     def check(self) -> None:
-        """Raise ConfigurationError where nothing says which uploads are meant, or the age is none."""
-        if self.older_than is not None and not isinstance(self.older_than, timedelta):
-            raise ConfigurationError(
-                f"older_than is of type {type(self.older_than).__name__}", hint="Give a timedelta, or None"
-            )
+        """Raise ConfigurationError where nothing says which uploads are meant."""
         if self == Wanted():
             raise ConfigurationError(
                 "nothing says which uploads to abort", hint="Give a whole key, a prefix, an age, or ask for stale ones"

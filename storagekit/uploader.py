@@ -303,14 +303,14 @@ class StreamingUploader:
         """Return the records that ``restart`` discards: also with ``checkpoint="off"``."""
         return self._records("auto", job.store, job.log) if self._checkpoint == "off" else job.records
 
-    def _choose_part_size(self, wanted: int = DEFAULT_PART_SIZE) -> int:
+    def _choose_part_size(self, wanted: int | None = None) -> int:
         """Return the part size of a new upload where none was given, as far as budget and service allow it.
 
         Half of the budget, so that one part can be read while another is sent.
         """
         limits = self.store.limits
-        paced = wanted if wanted == COPY_PART else paced_part(wanted, self.workers, self._max_speed)
-        return min(max(min(paced, self.window.budget // 2), limits.min_part), limits.max_part)
+        size = wanted or paced_part(DEFAULT_PART_SIZE, self.workers, self._max_speed)
+        return min(max(min(size, self.window.budget // 2), limits.min_part), limits.max_part)
 
 
 @dataclass(frozen=True)

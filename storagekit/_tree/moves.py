@@ -9,7 +9,7 @@ Each class makes the tasks (``_tree/crew.py``) of one kind of transfer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,7 +27,7 @@ from storagekit._tree.rules import Parents, is_marker, pair
 from storagekit._tree.walk import LocalFile, shown
 from storagekit._verify import require_verified
 from storagekit.errors import ConflictError, UnsupportedSourceError
-from storagekit.types import ObjectInfo, ObjectOutcome
+from storagekit.types import ObjectInfo, ObjectOutcome, UploadResult
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,32 @@ class Target:
         made_from = info.metadata.get(_metadata.SOURCE) if info and info.size == opened.size else None
         return made_from == opened.identity.digest
 
+    def send(
+        self,
+        how: Callable[..., UploadResult],
+        source: object,
+        key: str,
+        listener: Listener,
+        workers: int,
+        **more: object,
+    ) -> UploadResult:
+        """Upload or copy one object as the caller wishes; ``how`` is the client's method. Raises what it does."""
+        result = how(
+            source,
+            key,
+            bucket=self.bucket,
+            chunk_size=self.wishes.chunk_size,
+            restart=self.wishes.restart,
+            verify=self.wishes.verify,
+            workers=workers,
+            on_progress=listener,
+            cancel=self.stop,
+            **more,
+        )
+        if self.wishes.verify:
+            require_verified(result)
+        return result
+
 
 @dataclass(frozen=True)
 class Uploads:
@@ -82,22 +108,9 @@ class Uploads:
         check_key(key, target.store.limits)
         if target.holds(source, there, file.size, key):
             return ObjectOutcome(key, file.size, "skipped", file.path)
-        wishes = target.wishes
-        if wishes.dry_run:
+        if target.wishes.dry_run:
             return ObjectOutcome(key, file.size, "copied", file.path)
-        result = target.client.upload(
-            source,
-            key,
-            bucket=target.bucket,
-            chunk_size=wishes.chunk_size,
-            restart=wishes.restart,
-            verify=wishes.verify,
-            workers=workers,
-            on_progress=listener,
-            cancel=target.stop,
-        )
-        if wishes.verify:
-            require_verified(result)
+        result = target.send(target.client.upload, source, key, listener, workers)
         return ObjectOutcome(key, result.size, "copied", file.path, notes=result.notes)
 
 
@@ -127,24 +140,10 @@ class Copies:
         source = ObjectSource(self.origin_store, "", self.bucket, info.key)  # the scope says nothing of the identity
         if target.holds(source, there, info.size, key):
             return ObjectOutcome(key, info.size, "skipped")
-        wishes = target.wishes
-        if wishes.dry_run:
+        if target.wishes.dry_run:
             return ObjectOutcome(key, info.size, "copied")
-        result = target.client.copy_object(
-            info.key,
-            key,
-            source_bucket=self.bucket,
-            bucket=target.bucket,
-            source_client=self.origin,
-            chunk_size=wishes.chunk_size,
-            restart=wishes.restart,
-            verify=wishes.verify,
-            workers=workers,
-            on_progress=listener,
-            cancel=target.stop,
-        )
-        if wishes.verify:
-            require_verified(result)
+        origin = {"source_bucket": self.bucket, "source_client": self.origin}
+        result = target.send(target.client.copy_object, info.key, key, listener, workers, **origin)
         return ObjectOutcome(key, result.size, "copied", notes=result.notes)
 
 

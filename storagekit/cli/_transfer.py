@@ -5,7 +5,7 @@ A dry run looks at the source as the transfer would, and stops there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,18 +57,7 @@ class Upload:
         if self.wishes.dry_run:
             self._say_what_would_be(target, None if isinstance(source, StandardStream) else _reader(source), source)
             return
-        with self._telling(target) as listener:
-            result = self.client.upload(
-                _reader(source),
-                target.key,
-                size=self.wishes.size,
-                sha256=self.wishes.sha256,
-                restart=self.wishes.restart,
-                verify=self.wishes.verify,
-                on_progress=listener,
-                on_note=self.output.note,
-            )
-        self._say(result)
+        self._send(self.client.upload, _reader(source), target)
 
     def of_object(self, origin: StorageClient, source: Remote) -> None:
         """Copy an object of ``origin``."""
@@ -76,18 +65,21 @@ class Upload:
         if self.wishes.dry_run:
             self._say_copy(target, str(source), origin.head_object(source.key, bucket=source.bucket).size)
             return
+        self._send(self.client.copy_object, source.key, target, source_bucket=source.bucket, source_client=origin)
+
+    def _send(self, how: Callable[..., UploadResult], source: object, target: Remote, **more: object) -> None:
+        """Upload or copy as the user wishes, and say the result; ``how`` is the client's method."""
         with self._telling(target) as listener:
-            result = self.client.copy_object(
-                source.key,
+            result = how(
+                source,
                 target.key,
-                source_bucket=source.bucket,
-                source_client=origin,
                 size=self.wishes.size,
                 sha256=self.wishes.sha256,
                 restart=self.wishes.restart,
                 verify=self.wishes.verify,
                 on_progress=listener,
                 on_note=self.output.note,
+                **more,
             )
         self._say(result)
 

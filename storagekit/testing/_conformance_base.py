@@ -107,6 +107,13 @@ class Harness:
         """
         return digest(self.driver.limits.checksum, b"other bytes")
 
+    def takes_bytes_unverified(self) -> None:
+        """Assert that bodies carry no checksum, as the driver declares, and that they are stored all the same."""
+        body = self.body(b"nobody verifies this")
+        assert body.checksum is None
+        self.driver.put(self.bucket, "unverified", body, PLAIN)
+        self.holds("unverified", b"nobody verifies this")
+
     def awkward_keys(self) -> list[str]:
         """Return keys of every awkward kind that the service can hold."""
         return [key for key in odd_keys(self.driver.limits) if key not in self.odd_keys]
