@@ -14,7 +14,7 @@ from minio.error import InvalidResponseError, S3Error, ServerError
 from urllib3 import exceptions as http
 
 from storagekit.driver import Code, DriverError, Failure
-from storagekit_minio._client import StaleConnectionError
+from storagekit_minio._connections import StaleConnectionError
 
 _VENDOR: dict[str, Code] = {
     "NoSuchKey": Code.NOT_FOUND,

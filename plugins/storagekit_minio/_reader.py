@@ -13,7 +13,7 @@ from urllib3.response import BaseHTTPResponse
 
 from storagekit.driver import Code, DriverError, Failure, Reader
 from storagekit_minio._answers import etag_of_object
-from storagekit_minio._client import BLOCK
+from storagekit_minio._connections import BLOCK
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 

@@ -1,8 +1,9 @@
 """MinIO, Amazon S3 and other servers that speak S3, through the ``minio`` package.
 
-The SDK signs, builds URLs and presigns. Around it: ``_client`` (transport), ``_reader`` (checked ranges), ``_xml``
-(documents) and ``_failures`` (what an error means). Requests go through the SDK's ``_execute``, whose name and
-keywords are the same in 7.1 to 7.2.20: the public methods buffer parts, page by themselves and refuse names.
+The SDK signs, builds URLs and presigns. Around it: ``_client`` (requests), ``_connections``, ``_sending`` (bodies),
+``_reader`` (checked ranges), ``_xml`` (documents) and ``_failures`` (what an error means). Requests go through the
+SDK's ``_execute``, whose name and keywords are the same in 7.1 to 7.2.20: the public methods buffer parts, page by
+themselves and refuse names.
 
 Where servers differ, the answer decides: keys are decoded if it says that they are encoded, and an upload that is not
 there is UPLOAD_GONE whether it is called NoSuchUpload or (Ceph, Swift) NoSuchKey. Only listings need to know that the
@@ -48,11 +49,13 @@ from storagekit_minio._answers import (
     upload_id,
     upload_page,
 )
-from storagekit_minio._client import Client, make_pool, sending
+from storagekit_minio._client import Client
+from storagekit_minio._connections import make_pool
 from storagekit_minio._failures import classify
 from storagekit_minio._listing import careful_page, plain_page
 from storagekit_minio._names import check_bucket, check_key, check_new_bucket
 from storagekit_minio._reader import open_reader
+from storagekit_minio._sending import sending
 from storagekit_minio._settings import Settings, parse
 
 _PRESIGNED = {"GET": "GET", "HEAD": "HEAD", "PUT": "PUT", "PUT_PART": "PUT"}

@@ -34,7 +34,7 @@ from storagekit.driver import Code, DriverError, Failure, Limits
 from storagekit.errors import ConfigurationError
 from storagekit.testing.bodies import BytesBody
 from storagekit.types import Checksum, Part, Upload, WriteOptions
-from storagekit_minio import _client, _xml
+from storagekit_minio import _client, _connections, _xml
 from storagekit_minio._failures import classify
 from storagekit_minio._settings import parse, parse_endpoint
 from storagekit_minio.driver import MinioDriver
@@ -174,7 +174,7 @@ def test_spec() -> None:
 
 
 def test_pool_retries_nothing_and_verifies() -> None:
-    plain, secure = (_client.make_pool(parse({**ACCOUNT, "use_ssl": flag})) for flag in ("no", "yes"))
+    plain, secure = (_connections.make_pool(parse({**ACCOUNT, "use_ssl": flag})) for flag in ("no", "yes"))
     for pool in (plain, secure):
         given = pool.connection_pool_kw
         assert given["retries"].total is False
@@ -1005,7 +1005,7 @@ CERTIFICATE.verify_message = "self-signed certificate"
         (http.NameResolutionError("host", POOL, socket.gaierror(-2, "Name or service not known")), Code.NETWORK),
         (http.ProtocolError("Connection aborted.", RESET), Code.NETWORK),
         (http.ProtocolError("Connection aborted.", RemoteDisconnected("x")), Code.NETWORK),
-        (http.ProtocolError("Connection aborted.", _client.StaleConnectionError("x")), Code.STALE_CONNECTION),
+        (http.ProtocolError("Connection aborted.", _connections.StaleConnectionError("x")), Code.STALE_CONNECTION),
         (http.ProtocolError("Connection broken", http.IncompleteRead(1, 2)), Code.NETWORK),
         (RESET, Code.NETWORK),
         (http.SSLError(CERTIFICATE), Code.REFUSED),
