@@ -1,4 +1,4 @@
-"""Profiles in other tools' files, which are only read: ``obsutil:``, ``ossutil:[NAME]``, ``mc:ALIAS``.
+"""Profiles in other tools' files, which are only read: ``obsutil:``, ``ossutil:[NAME]``, ``mc:ALIAS``, ``aws:[NAME]``.
 
 Each format is taken from the tool itself:
 
@@ -15,6 +15,10 @@ ossutil
 mc
     ``MC_HOST_ALIAS`` (``https://ACCESS:SECRET[:TOKEN]@HOST``), else ``~/.mc/config.json`` or that in ``MC_CONFIG_DIR``,
     version 10 (minio/mc, ``cmd/config.go`` and ``cmd/config-v10.go``).
+aws
+    ``~/.aws/credentials`` and ``~/.aws/config``, or AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE; AWS_PROFILE, or
+    ``default``. Keys, region and endpoint are taken from there; a profile that gets its keys by a role, SSO or a
+    process is left to botocore (``credentials = aws``). Sections and names: docs.aws.amazon.com, cli-configure-files.
 
 A file that others can read gets a warning and is used: obsutil makes its own with mode 0640, and refusing it would keep
 no secret that is not out already. Another user's file is refused.
@@ -26,18 +30,27 @@ import base64
 import binascii
 import configparser
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from storagekit import _private_file
-from storagekit.config import Profile
+from storagekit.config import AWS_KEYS, Profile
 from storagekit.errors import ConfigurationError
 
 _MC_HOST = ("MC_HOST_", "MC_HOSTS_")  # the second is mc's older name of it
 _MC_PLACEHOLDERS = ("YOUR-ACCESS-KEY-HERE", "YOUR-SECRET-KEY-HERE")
 _AES_BLOCK = 16
+_AWS_NAMES = {
+    "aws_access_key_id": "access_key",
+    "aws_secret_access_key": "secret_key",
+    "aws_session_token": "session_token",
+    "region": "region",
+    "endpoint_url": "endpoint",
+}
+_AWS_OTHER_KEYS = ("role_arn", "credential_process", "sso_session", "sso_start_url", "login_session")
 
 _OSSUTIL_NAMES = {
     "endpoint": "endpoint",
@@ -82,7 +95,7 @@ def names(environment: Mapping[str, str]) -> list[str]:
     found = [f"mc:{alias}" for alias in sorted({*_mc_variables(environment), *_mc_aliases(environment)})]
     home = environment.get("HOME")
     tools = [f"{tool}:" for tool in ("obsutil", "ossutil") if home and Path(home, f".{tool}config").exists()]
-    return tools + found
+    return tools + found + [f"aws:{name}" for name in sorted(_aws_profiles(environment)[0])]
 
 
 # --- obsutil ----------------------------------------------------------------------------------------------------------
@@ -142,10 +155,16 @@ def _ossutil(rest: str, environment: Mapping[str, str]) -> _Found:
 
 def _sections(file: _private_file.PrivateFile) -> dict[str, dict[str, str]]:
     """Return the sections by name, ``profile NAME`` as NAME, in lower case, and their keys in the shortest writing."""
+    found = _ini(file, lambda name: name.lower().replace("-", "").replace("_", ""))
+    return {" ".join(section.lower().split()).removeprefix("profile "): pairs for section, pairs in found.items()}
+
+
+def _ini(file: _private_file.PrivateFile, written: Callable[[str], str]) -> dict[str, dict[str, str]]:
+    """Return the sections of an INI file by name, and their keys as ``written``. Raises ConfigurationError."""
     parser = configparser.RawConfigParser(
         delimiters="=", comment_prefixes="#", strict=False, allow_no_value=True, default_section=""
     )
-    parser.optionxform = lambda name: name.lower().replace("-", "").replace("_", "")  # type: ignore[assignment]
+    parser.optionxform = written  # type: ignore[assignment]
     try:
         parser.read_string(file.text)
     except (configparser.Error, AttributeError):  # of a continued line where there is no value yet
@@ -153,10 +172,7 @@ def _sections(file: _private_file.PrivateFile) -> dict[str, dict[str, str]]:
     if parser is None:  # outside, because the parser's own words show the line, which can be a secret
         raise ConfigurationError(f"{file.path} is no INI file", hint="Sections are [NAME], lines NAME=VALUE")
     return {
-        " ".join(section.lower().split()).removeprefix("profile "): {
-            key: (value or "").strip() for key, value in parser.items(section)
-        }
-        for section in parser.sections()
+        section: {key: (value or "").strip() for key, value in parser.items(section)} for section in parser.sections()
     }
 
 
@@ -238,6 +254,56 @@ def _of_url(variable: str, environment: Mapping[str, str]) -> dict[str, str]:
     return {"endpoint": endpoint, "access_key": access_key, "secret_key": secret_key, "session_token": token}
 
 
+# --- aws --------------------------------------------------------------------------------------------------------------
+
+
+def of_aws(environment: Mapping[str, str]) -> Profile | None:
+    """Return the profile that AWS's tools would choose; None where there is none, and nobody named one."""
+    name = environment.get("AWS_PROFILE")
+    if not name and "default" not in _aws_profiles(environment)[0]:
+        return None
+    return load(f"aws:{name or 'default'}", "default", environment)[0]
+
+
+def _aws(rest: str, environment: Mapping[str, str]) -> _Found:
+    profiles, files = _aws_profiles(environment)
+    name, place = rest or environment.get("AWS_PROFILE") or "default", " and ".join(str(file.path) for file in files)
+    if name not in profiles:
+        raise _no_such(f"profile {name!r}", place or "AWS's files, which do not exist", profiles)
+    pairs = profiles[name]
+    settings = {ours: pairs[theirs] for theirs, ours in _AWS_NAMES.items() if pairs.get(theirs)}
+    style = re.search(r"^\s*addressing_style\s*=\s*(path|virtual)\s*$", pairs.get("s3", ""), re.MULTILINE)
+    if style:
+        settings["path_style"] = str(style[1] == "path").lower()
+    if any(pairs.get(key) for key in _AWS_OTHER_KEYS):
+        kept = {ours: text for ours, text in settings.items() if ours not in AWS_KEYS}
+        settings = {**kept, "credentials": "aws", "aws_profile": name}
+    exposed = next((file for file in files if file.exposed and "aws_secret_access_key" in file.text), None)
+    return _Found(place, "s3", settings, {}, _complaint(exposed) if exposed else "")
+
+
+def _aws_profiles(environment: Mapping[str, str]) -> tuple[dict[str, dict[str, str]], list[_private_file.PrivateFile]]:
+    """Return AWS's profiles by name, and the files they are in. What stands in the credentials counts more."""
+    found: dict[str, dict[str, str]] = {}
+    files = []
+    for variable, name in (("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials")):
+        path = _aws_path(environment.get(variable), name, environment)
+        file = _private_file.read(path) if path else None
+        if file is None:
+            continue
+        files.append(file)
+        for section, pairs in _ini(file, str.lower).items():
+            if name == "credentials" or section == "default" or section.startswith("profile "):
+                found.setdefault(section.removeprefix("profile ").strip(), {}).update(pairs)
+    return found, files
+
+
+def _aws_path(given: str | None, name: str, environment: Mapping[str, str]) -> Path | None:
+    if given:
+        return _private_file.expanded(given)
+    return Path(environment["HOME"], ".aws", name) if environment.get("HOME") else None
+
+
 # --- what they have in common -----------------------------------------------------------------------------------------
 
 
@@ -264,5 +330,5 @@ def _no_such(what: str, place: str, there: Mapping[str, object] | list[str]) -> 
 
 
 _TOOLS: Mapping[str, Callable[[str, Mapping[str, str]], _Found]] = MappingProxyType(
-    {"obsutil": _obsutil, "ossutil": _ossutil, "mc": _mc}
+    {"obsutil": _obsutil, "ossutil": _ossutil, "mc": _mc, "aws": _aws}
 )

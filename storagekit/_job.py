@@ -16,6 +16,7 @@ from storagekit._resume import Request
 from storagekit._source import Access, Identity, OpenSource
 from storagekit._store import Store
 from storagekit._window import Share
+from storagekit.driver import Limits
 from storagekit.types import Part, PartReceipt, Progress, WriteOptions
 
 
@@ -97,7 +98,9 @@ class Job:
     def options(self, token: str) -> WriteOptions:
         """Return what the object is written with under ``token``."""
         return WriteOptions(
-            self.content_type, _metadata.stamp(self.metadata, token, self.identity.digest, self.source.mtime)
+            self.content_type,
+            _metadata.stamp(self.metadata, token, self.identity.digest, self.source.mtime),
+            self.request.storage_class,
         )
 
 
@@ -118,6 +121,10 @@ class Session:
     def plan(self) -> Plan:
         """The upload's plan."""
         return self.stored.record.plan
+
+    def algorithm(self, limits: Limits) -> str:
+        """The checksum that its parts carry."""
+        return self.record.checksum or limits.checksum
 
     @property
     def kept_bytes(self) -> int:

@@ -1,8 +1,8 @@
 """Profiles: the configuration file, where it is, what it says, and how it is changed.
 
 The file is TOML, one table ``[profiles.NAME]`` for each profile, with ``backend`` and any of its settings. As it may
-hold secrets it is refused when others can read it. ``obsutil:``, ``ossutil:`` and ``mc:ALIAS`` are profiles in other
-tools' files (``_foreign_profiles.py``).
+hold secrets it is refused when others can read it. ``obsutil:``, ``ossutil:``, ``mc:ALIAS`` and ``aws:NAME`` are
+profiles in other tools' files (``_foreign_profiles.py``).
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from storagekit import _foreign_profiles, _private_file
-from storagekit.config import PROFILE, Profile
+from storagekit.config import BACKEND, PROFILE, Profile
 from storagekit.errors import ConfigurationError
 
 CONFIG = "STORAGEKIT_CONFIG"
 DEFAULT = "default"
+_S3 = ("s3", "minio")
 
 Table = Mapping[str, str]
 """The settings of one profile, as text."""
@@ -40,11 +41,20 @@ def config_path(environment: Mapping[str, str]) -> Path | None:
     return user_config_path("storagekit") / "config.toml"
 
 
-def load(given: str | None, environment: Mapping[str, str]) -> Profile | None:
+def load(given: str | None, environment: Mapping[str, str], backend: str | None = None) -> Profile | None:
     """Return the profile that is given, else that of STORAGEKIT_PROFILE, else the one named ``default``, if any.
 
+    For ``s3``, where none is named and none of these is of it, AWS's own profile, as AWS's tools would choose it.
     Raises ConfigurationError where one is named that does not exist, and for a file that cannot be used.
     """
+    profile = _load(given, environment)
+    named = profile is not None and (profile.named_by != "default" or profile.backend in _S3)
+    if named or (backend or environment.get(BACKEND)) != "s3":
+        return profile
+    return _foreign_profiles.of_aws(environment) or profile
+
+
+def _load(given: str | None, environment: Mapping[str, str]) -> Profile | None:
     if given == "":
         raise ConfigurationError("the name of the profile is empty", hint="Is the variable set that should hold it?")
     name = given or environment.get(PROFILE) or DEFAULT

@@ -33,6 +33,7 @@ class Record:
     ``previous_token`` are those of the object then at the key, or None. ``strong`` tells whether equal ``identity``
     means equal bytes, and ``promised`` whether by the caller's word (``Identity``); ``era`` and ``ceiling`` are the
     plan's, for a ``size`` that was not known. ``seen`` are the ids of other uploads of the key, in an intent.
+    ``checksum`` is what the service agreed on for the parts, or empty; ``storage_class`` what was asked for, or empty.
     """
 
     bucket: str
@@ -53,14 +54,16 @@ class Record:
     ceiling: int = 0
     seen: tuple[str, ...] = ()
     promised: str = ""
+    checksum: str = ""
+    storage_class: str = ""
 
     def announced(self, seen: tuple[str, ...]) -> Record:
         """Return the intent of this record, which has no upload id yet."""
         return replace(self, seen=seen)
 
-    def begun_as(self, upload_id: str) -> Record:
-        """Return the record of the upload that an intent announced, with the id that the service gave it."""
-        return replace(self, upload_id=upload_id, seen=())
+    def begun_as(self, upload_id: str, checksum: str | None = None) -> Record:
+        """Return the record of the upload that an intent announced, with what the service said."""
+        return replace(self, upload_id=upload_id, checksum=checksum or "", seen=())
 
     @property
     def is_intent(self) -> bool:
@@ -75,9 +78,10 @@ class Record:
     @property
     def upload(self) -> Upload:
         """The upload as the driver takes it."""
-        return Upload(
-            self.bucket, self.key, self.upload_id, WriteOptions(self.content_type, self.stored), self.part_size
+        options = WriteOptions(
+            self.content_type, self.stored, self.storage_class or None, checksum=self.checksum or None
         )
+        return Upload(self.bucket, self.key, self.upload_id, options, self.part_size)
 
     def to_json(self) -> bytes:
         """Return the record as it is stored."""
@@ -109,6 +113,7 @@ def _is_sound(record: Record) -> bool:
     numbers = (record.size or 0, record.part_size, record.era, record.ceiling)
     place = (record.bucket, record.key, record.upload_id, record.token)
     texts = (*place, record.identity, record.source, record.metadata_digest, record.promised, *record.seen)
+    texts = (*texts, record.checksum, record.storage_class)
     optional = (record.content_type, record.previous_etag, record.previous_token)
     return (
         all(type(number) is int and number >= 0 for number in numbers)

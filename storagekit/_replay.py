@@ -122,7 +122,7 @@ class _Replay:
             return None
         if self._opaque and self._session.record.strong and self._job.sha256 is None:
             return KEPT
-        hasher = new_hasher(self._job.store.limits.checksum)
+        hasher = new_hasher(self._session.algorithm(self._job.store.limits))
         hasher.update(part.view)
         seen = hasher.checksum()
         md5 = seen if seen.algorithm == "md5" else Checksum("md5", _md5(part.view))

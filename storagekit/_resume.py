@@ -39,14 +39,15 @@ would endanger what another tool begins after a kill."""
 class Request:
     """What the caller asks for, as far as it decides whether an earlier upload can be adopted.
 
-    ``size`` is None where it is not known; ``content_type`` and ``metadata_digest`` are None where the caller said
-    nothing: then the record's hold.
+    ``size`` is None where it is not known; ``content_type``, ``metadata_digest`` and ``storage_class`` are None where
+    the caller said nothing: then the record's hold.
     """
 
     identity: Identity
     size: int | None
     content_type: str | None
     metadata_digest: str | None
+    storage_class: str | None = None
 
     @property
     def promised_size(self) -> int | None:
@@ -77,6 +78,7 @@ def adoptable(record: Record, request: Request) -> bool:
         and (record.size == request.size or (record.size is None and not record.strong))
         and request.content_type in (None, record.content_type)
         and request.metadata_digest in (None, record.metadata_digest)
+        and request.storage_class in (None, record.storage_class)
     )
 
 

@@ -66,11 +66,11 @@ class PartSender:
         self._window = job.window
         self._upload = session.record.upload
         self._store: Store = job.store.with_cancel(stop)
-        self._algorithm = job.store.limits.checksum
+        self._algorithm = session.algorithm(job.store.limits)
         self._log = job.log
         self._meter = meter
         self._stop = stop
-        self._must_look_ahead = False
+        self._must_look_ahead = self._upload.options.checksum is not None
         self.receipts: list[PartReceipt] = []
 
     def send(self, span: Span) -> Part:
@@ -116,7 +116,8 @@ class PartSender:
         """Send a part that memory cannot hold, and compare.
 
         Where the answer does not agree (an etag under KMS is no MD5), send it again: read once more beforehand, so that
-        the server can verify it. Then so with all parts that follow.
+        the server can verify it. Then so with all parts that follow, and with every part of an upload that agreed on a
+        checksum: one that had a larger budget began it.
         """
         body = StreamBody(self._source, span, buffer, self._algorithm, self._meter, self._stop)
         try:

@@ -7,6 +7,7 @@ which of those uploads it still knows, and create a new one where none can be go
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from storagekit import _metadata
 from storagekit._discard import discard
@@ -57,8 +58,8 @@ def create(job: Job) -> Session:
     record = new_record(job, look(job))
     job.alive.hold(record.token)
     intent = announce(job, record)
-    upload_id, tries = _ask_to_create(job, record, intent)
-    record = record.begun_as(upload_id)
+    upload, tries = _ask_to_create(job, record, intent)
+    record = record.begun_as(upload.id, upload.options.checksum)
     try:
         stored = job.records.save(record)
     except BaseException as error:
@@ -66,22 +67,22 @@ def create(job: Job) -> Session:
         discard(job, orphan, hurry=not isinstance(error, Exception))
         raise
     if tries > 1 and intent is not None:
-        drop_unanswered(job, intent.record, upload_id)
+        drop_unanswered(job, intent.record, upload.id)
     forget(job, intent)
     return Session(stored, {}, resumed=False)
 
 
-def _ask_to_create(job: Job, record: Record, intent: StoredRecord | None) -> tuple[str, int]:
-    """Create the upload; return its id, and how many tries it took.
+def _ask_to_create(job: Job, record: Record, intent: StoredRecord | None) -> tuple[Upload, int]:
+    """Create the upload; return it, and how many tries it took.
 
     Where it may exist although no answer came, the intent stays for the next run.
     """
-    tries = 0
+    tries, options = 0, replace(record.upload.options, checksum=part_checksum(job, record.part_size))
 
     def create_upload() -> Upload:
         nonlocal tries
         tries += 1
-        return job.store.driver.create_upload(job.bucket, job.key, record.upload.options, record.part_size)
+        return job.store.driver.create_upload(job.bucket, job.key, options, record.part_size)
 
     try:
         upload = job.store.call("create_upload", create_upload, job.bucket, job.key)
@@ -89,7 +90,17 @@ def _ask_to_create(job: Job, record: Record, intent: StoredRecord | None) -> tup
         if tries == 1 and not isinstance(error, (ServiceError, TransferCancelled)):
             forget(job, intent)
         raise
-    return upload.id, tries
+    return upload, tries
+
+
+def part_checksum(job: Job, part_size: int) -> str | None:
+    """Return the checksum to ask for, which must be known before a part is sent.
+
+    It is neither where the service copies the parts by itself (MinIO refuses them then), nor where they are larger than
+    the memory budget.
+    """
+    known = job.copied is None and part_size <= job.window.budget
+    return job.store.limits.part_checksum if known else None
 
 
 def new_record(job: Job, at_key: ObjectInfo | None) -> Record:
@@ -114,6 +125,7 @@ def new_record(job: Job, at_key: ObjectInfo | None) -> Record:
         promised=job.identity.promised,
         era=plan.era,
         ceiling=plan.ceiling,
+        storage_class=job.request.storage_class or "",
     )
 
 

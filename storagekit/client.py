@@ -44,8 +44,9 @@ class StorageClient(TreeMethods, UploadMethods, ObjectMethods, ListingMethods, B
         backend: ``obs``, ``minio`` (or ``s3``), ``oss``, ``local``, ``memory``, or what a plugin brings. None: from
             the profile or the environment, or ``minio`` where an endpoint is given.
         bucket: the bucket of calls that name none; None for that of the environment or the profile.
-        profile: name of a profile in the configuration file, or ``obsutil:``, ``ossutil:[NAME]``, ``mc:ALIAS``. None:
-            that of STORAGEKIT_PROFILE, or the one named ``default``, where it is of this backend.
+        profile: name of a profile in the configuration file, or ``obsutil:``, ``ossutil:[NAME]``, ``mc:ALIAS``,
+            ``aws:[NAME]``. None: that of STORAGEKIT_PROFILE, or the one named ``default``, where it is of this backend;
+            for ``s3`` else AWS's own.
         endpoint: host, host:port or URL of the service.
         part_size: bytes per part of new uploads; None for the profile's, or 16 MiB.
         workers: parts under way at once; None for the profile's, or 4.
@@ -144,7 +145,7 @@ def _make(
 ) -> tuple[Configuration, Driver]:
     """Return what the configuration says, and the driver."""
     registry = Registry.create(environment)
-    named = load(profile, environment)
+    named = load(profile, environment, backend)
     found = configure(registry.find, named, environment, backend=backend, bucket=bucket, arguments=arguments)
     for value in overruled(found.profile, found.settings):
         logging.getLogger("storagekit").warning("%s counts, not the %s of %s", value.origin, value.name, found.profile)

@@ -39,6 +39,9 @@ _BUCKET_ENV = {
 
 _TOKENS = ("session_token", "security_token")
 
+AWS_KEYS = ("access_key", "secret_key", "session_token", "credentials", "aws_profile")
+"""What of an AWS profile is not used where an argument or the environment has an access key."""
+
 _PART_SIZE_ENV = {"minio": ("MINIO_CHUNK_SIZE",)}
 
 _USER_INFO = re.compile(r"^([^/]*//)?.*@")  # to the last @: a password may have a slash
@@ -217,10 +220,22 @@ def resolve(
     if profile:
         own = {setting.name for setting in own_settings(spec)}
         require_known(spec, profile.settings, known | own, profile.origin)
-    values = _first(spec.settings, arguments, environment, profile)
+    values = _first(spec.settings, arguments, environment, _yielding(spec, arguments, environment, profile))
     _require(spec, values, profile)
     _require_one_origin(values)
     return values
+
+
+def _yielding(
+    spec: DriverSpec, arguments: Mapping[str, Given | None], environment: Mapping[str, str], profile: Profile | None
+) -> Profile | None:
+    """Return a profile of AWS that nobody named without its keys, where keys are said elsewhere: as AWS's tools do."""
+    if profile is None or profile.named_by != "default" or not profile.name.startswith("aws:"):
+        return profile
+    wanted = [setting for setting in spec.settings if setting.name in ("access_key", "credentials")]
+    if not any(list(offers(setting, arguments, environment, None)) for setting in wanted):
+        return profile
+    return replace(profile, settings={name: text for name, text in profile.settings.items() if name not in AWS_KEYS})
 
 
 def _require_one_origin(values: Mapping[str, Value]) -> None:

@@ -23,7 +23,7 @@ Times are aware UTC, sizes bytes, etags without quotes, metadata keys lower-case
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
 from types import TracebackType
@@ -105,7 +105,9 @@ class DriverError(Exception):
 class Limits:
     """Facts of one driver instance. Sizes are bytes; a profile may override any of them.
 
-    ``checksum`` is what the server verifies on every body (``md5``: Content-MD5; ``crc64``: CRC-64/ECMA; ``none``).
+    ``checksum`` is what the server verifies on every body (``md5``: Content-MD5; ``crc64``: CRC-64/ECMA; ``crc32c``;
+    ``none``). ``part_checksum`` is what may be asked of ``create_upload`` instead, for the parts of that upload: S3
+    keeps one algorithm for each, and a server that does not know it says so by not agreeing.
     ``complete_order`` says which of two completes of one key wins: the last ``completion``, or (OBS) the last
     ``initiation``. ``upload_expiry_s`` is when the service drops an unfinished upload by itself (MinIO: 24 h after
     its initiation). ``max_segment_bytes`` and ``empty_segments`` say what may stand between two slashes of a key.
@@ -122,6 +124,7 @@ class Limits:
     max_segment_bytes: int | None = None
     empty_segments: bool = True
     checksum: str = "md5"
+    part_checksum: str | None = None
     complete_order: str = "completion"
     upload_expiry_s: float | None = None
     sparse_complete: bool = True
@@ -137,7 +140,10 @@ class Body(Protocol):
 
     @property
     def checksum(self) -> Checksum | None:
-        """The digest named by ``Limits.checksum``, to be sent along; None where it is known only after the send."""
+        """The digest that the server is to verify, to be sent along; None where it is known only after the send.
+
+        ``Limits.checksum`` names it, for a part of an upload that agreed on another one that (``Upload.checksum``).
+        """
 
     def read(self, n: int = -1) -> memoryview:
         """Return the next bytes, at most ``n`` and about 1 MiB, without a copy; empty at the end.
@@ -259,6 +265,8 @@ class Driver(Protocol):
     def create_upload(self, bucket: str, key: str, options: WriteOptions, part_size: int | None) -> Upload:
         """Begin a multipart upload. Any number may be open for one key; none is visible as an object.
 
+        ``options.checksum`` is a wish: where the service agrees, the upload that is returned has it in its own options,
+        and every part of it then carries that checksum; else it has None there, and ``Limits.checksum`` holds.
         In this call and all that take its result: an id that belongs to another key is absent.
         """
 
@@ -355,3 +363,12 @@ class DriverSpec:
     install_hint: str | None = None
     requires: tuple[str, ...] = field(default=())
     """Modules that the factory imports; ``storagekit backends`` looks for them without importing."""
+    variants: tuple[DriverSpec, ...] = ()
+    """Aliases that are told other things than the backend itself: ``s3`` reads AWS's variables, too."""
+
+    def called(self, name: str) -> DriverSpec:
+        """Return what holds where the backend is called by this name: it stays the same backend, of one service."""
+        for variant in self.variants:
+            if variant.backend == name:
+                return replace(self, settings=variant.settings, factory=variant.factory)
+        return self

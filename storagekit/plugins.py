@@ -144,7 +144,7 @@ class Registry:
             raise _disputed(backend, found)
         if not found:
             raise self._absent(backend)
-        return found[0].spec
+        return found[0].spec.called(backend)
 
     def create_driver(self, backend: str, settings: Mapping[str, str]) -> Driver:
         """Return a driver of ``backend``.
@@ -263,10 +263,17 @@ def spec_fault(spec: object) -> str | None:
     """Return what is wrong with a driver's specification, or None. A plugin's author may run no type checker."""
     if not isinstance(spec, DriverSpec):
         return f"{type(spec).__name__} instead of DriverSpec"
-    groups = {"aliases": (spec.aliases, str), "settings": (spec.settings, Setting), "requires": (spec.requires, str)}
+    groups = {
+        "aliases": (spec.aliases, str),
+        "settings": (spec.settings, Setting),
+        "requires": (spec.requires, str),
+        "variants": (spec.variants, DriverSpec),
+    }
     for name, (value, kind) in groups.items():
         if not isinstance(value, tuple) or not all(isinstance(one, kind) for one in value):
             return f"{name} of {spec.backend!r} is no tuple of {kind.__name__}"
+    if strangers := [one.backend for one in spec.variants if one.backend not in spec.aliases]:
+        return f"variants of {spec.backend!r} names {', '.join(map(repr, strangers))}, which is no alias"
     for name in (spec.backend, *spec.aliases):
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             return f"{name!r} is no name of a backend: it takes lower-case letters, digits, '+', '.' and '-'"

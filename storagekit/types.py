@@ -52,7 +52,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Checksum:
-    """A digest of some bytes: ``algorithm`` is one of ``crc64``, ``md5``; ``value`` is lower-case hex."""
+    """A digest of some bytes: ``algorithm`` is ``crc64``, ``crc32c`` or ``md5``; ``value`` is lower-case hex."""
 
     algorithm: str
     value: str
@@ -60,7 +60,10 @@ class Checksum:
 
 @dataclass(frozen=True)
 class ObjectInfo(Answers):
-    """What a service says of one object. ``["last_modified"]`` is ``modified``, as other clients call it."""
+    """What a service says of one object. ``["last_modified"]`` is ``modified``, as other clients call it.
+
+    ``storage_class`` is the service's own word; None for its usual one, which many do not name.
+    """
 
     _ALSO: ClassVar[Mapping[str, str]] = MappingProxyType({"last_modified": "modified"})
 
@@ -71,14 +74,23 @@ class ObjectInfo(Answers):
     content_type: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     version: str | None = None
+    storage_class: str | None = None
 
 
 @dataclass(frozen=True)
 class WriteOptions:
-    """What a caller may say of an object when it is written. ``metadata`` keys are lower-case ASCII."""
+    """What a caller may say of an object when it is written. ``metadata`` keys are lower-case ASCII.
+
+    ``storage_class`` is the service's own word for it. ``if_absent``: refuse where there is an object at the key by
+    then. ``checksum``, for ``create_upload`` only, asks that every part carries this one (``Limits.part_checksum``);
+    the upload that comes back says whether the service agreed.
+    """
 
     content_type: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    storage_class: str | None = None
+    if_absent: bool = False
+    checksum: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,19 @@ from collections.abc import Mapping, Sequence
 
 from storagekit import hookimpl
 from storagekit.driver import Driver, DriverSpec
-from storagekit_minio._settings import SETTINGS
+from storagekit_minio._settings import S3_SETTINGS, SETTINGS, parse, parse_s3
 
 
 def _make(settings: Mapping[str, str]) -> Driver:
     from storagekit_minio.driver import MinioDriver
 
-    return MinioDriver.from_settings(settings)
+    return MinioDriver(parse(settings))
+
+
+def _make_s3(settings: Mapping[str, str]) -> Driver:
+    from storagekit_minio.driver import MinioDriver
+
+    return MinioDriver(parse_s3(settings))
 
 
 @hookimpl
@@ -30,5 +36,8 @@ def storagekit_drivers() -> Sequence[DriverSpec]:
             settings=SETTINGS,
             install_hint="storagekit-sdk[minio]",
             requires=("minio",),
+            variants=(
+                DriverSpec("s3", "Amazon S3, with AWS's own variables and profiles", _make_s3, settings=S3_SETTINGS),
+            ),
         )
     ]

@@ -17,8 +17,7 @@ from storagekit.driver import Code, DriverError, Failure
 from storagekit.types import DeleteFailure, ObjectInfo, ObjectPage, Part, PartPage, PendingUpload, PutResult, UploadPage
 from storagekit_minio import _xml
 from storagekit_minio._failures import of_code
-
-META = "x-amz-meta-"
+from storagekit_minio._headers import CRC32C, META
 
 _OF_STORED = "the etag of what it stored"
 
@@ -37,7 +36,13 @@ def info(key: str, headers: Mapping[str, str]) -> ObjectInfo:
             name.lower().removeprefix(META): value for name, value in headers.items() if name.lower().startswith(META)
         },
         version=headers.get("x-amz-version-id"),
+        storage_class=_unusual(headers.get("x-amz-storage-class")),
     )
+
+
+def _unusual(storage_class: str | None) -> str | None:
+    """Listings name the usual class, and HEAD does not: both are None."""
+    return None if storage_class == "STANDARD" else storage_class
 
 
 def plain_etag(headers: Mapping[str, str]) -> str:
@@ -51,13 +56,18 @@ def etag_of_object(headers: Mapping[str, str]) -> str:
 
 
 def stored(response: BaseHTTPResponse) -> PutResult:
-    """Return the receipt of a PUT of bytes: its etag and version are headers."""
-    return PutResult(_some(plain_etag(response.headers), _OF_STORED), response.headers.get("x-amz-version-id"))
+    """Return the receipt of a PUT of bytes: its etag, version and checksum are headers."""
+    headers = response.headers
+    return PutResult(
+        _some(plain_etag(headers), _OF_STORED), headers.get("x-amz-version-id"), _xml.crc32c(headers.get(CRC32C))
+    )
 
 
 def made(response: BaseHTTPResponse) -> PutResult:
-    """Return the receipt of a copy or a complete: its etag is in the document."""
-    return PutResult(_some(_xml.etag(_document(response)), _OF_STORED), response.headers.get("x-amz-version-id"))
+    """Return the receipt of a copy or a complete: its etag, and the checksum of the whole, are in the document."""
+    root = _document(response)
+    whole = _xml.crc32c(_xml.text(root, "ChecksumCRC32C"))
+    return PutResult(_some(_xml.etag(root), _OF_STORED), response.headers.get("x-amz-version-id"), whole)
 
 
 def upload_id(response: BaseHTTPResponse) -> str:
@@ -113,6 +123,7 @@ def _object(root: ET.Element, element: ET.Element) -> ObjectInfo:
         size=int(_xml.text(element, "Size") or 0),
         etag=_xml.etag(element) or "",
         modified=_xml.time(element, "LastModified"),
+        storage_class=_unusual(_xml.text(element, "StorageClass")),
     )
 
 
@@ -129,6 +140,7 @@ def _part(element: ET.Element) -> Part:
         number=int(_xml.text(element, "PartNumber") or 0),
         size=int(_xml.text(element, "Size") or 0),
         etag=_xml.etag(element) or "",
+        checksum=_xml.crc32c(_xml.text(element, "ChecksumCRC32C")),
         modified=_xml.time(element, "LastModified"),
     )
 

@@ -1,14 +1,15 @@
 """The SDK's client with two things of our own: what it hashes and how it answers.
 
-Its connections are those of ``_connections``, its bodies those of ``_sending``.
+Its connections are those of ``_connections``, its bodies those of ``_sending``, its keys those of ``_credentials``, and
+the region that a signature names is that of ``_regions``.
 
 **Hashes.** Over plain HTTP the SDK would read every body twice, once for SHA-256 at 1.9 GB/s; here a streamed body goes
-out as UNSIGNED-PAYLOAD and the server verifies the Content-MD5 that the core has computed. The small XML documents are
-signed with their SHA-256.
+out as UNSIGNED-PAYLOAD and the server verifies the checksum that the core has computed (``_headers``). The small XML
+documents are signed with their SHA-256.
 
 **Answers.** The SDK loses Retry-After where an error is not ``application/xml``, raises ValueError for a HEAD that is
 answered with 409, and repeats a HEAD that is redirected. Here every answer that is no 2xx becomes one S3Error that
-holds the response; nothing is sent twice.
+holds the response; nothing is sent twice, but to the region that the service says it should have been sent to.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ from urllib3.response import BaseHTTPResponse
 
 from storagekit.errors import ConfigurationError
 from storagekit_minio import _xml
+from storagekit_minio._credentials import provider
 from storagekit_minio._names import check_bucket, check_key, invalid_bucket, is_bucket_name
+from storagekit_minio._regions import USUAL, Regions, located, told
+from storagekit_minio._sending import Stream
 from storagekit_minio._settings import Settings
 
 _SHOWN = 200
@@ -43,15 +47,24 @@ class Client(Minio):
         try:
             super().__init__(
                 endpoint=settings.address,
-                access_key=settings.access_key,
-                secret_key=settings.secret_key,
-                session_token=settings.session_token,
+                credentials=provider(settings, pool),
                 secure=settings.secure,
                 region=settings.region,
                 http_client=pool,
             )
         except ValueError as error:  # of a region, or of a host at Amazon
             raise ConfigurationError(f"the minio settings cannot be used: {error}") from error
+        self._regions = Regions(settings.region or self._base_url.region)
+        self._base_url.virtual_style_flag = not settings.path_style
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether requests are not signed."""
+        return self._provider is None
+
+    def region_for(self, bucket: str | None) -> str:
+        """Return the region that a bucket is in, as far as is known."""
+        return self._regions.of(bucket)
 
     def request(
         self,
@@ -66,27 +79,42 @@ class Client(Minio):
     ) -> BaseHTTPResponse:
         """Send one signed request and return its 2xx answer, read whole with ``preload``. Raises S3Error, urllib3's.
 
-        An answer to HEAD has no words: a 400 for a bucket that cannot be is explained here.
+        Where the service says that the bucket is in another region, once more for that one.
         """
         check_bucket(bucket)
+        options = {
+            "bucket_name": bucket,
+            "object_name": key,
+            "body": body,
+            "query_params": dict(query or {}),
+            "preload_content": preload,
+        }
         try:
-            return self._execute(
-                method=method,
-                bucket_name=bucket,
-                object_name=key,
-                body=body,
-                headers=dict(headers or {}),
-                query_params=dict(query or {}),
-                preload_content=preload,
-            )
+            return self._execute(method=method, headers=dict(headers or {}), **options)
         except S3Error as error:
-            if (
-                error.response.status == 400
-                and not is_bucket_name(bucket)
-                and error.code in (None, "InvalidBucketName")
-            ):
+            if _is_for_the_name(bucket, error):
                 raise invalid_bucket(bucket, 400, error.response.headers.get("x-amz-request-id")) from error
-            raise
+            if not self._was_elsewhere(bucket, error):
+                raise
+        if isinstance(body, Stream):
+            body.rewind()
+        return self._execute(method=method, headers=dict(headers or {}), **options)
+
+    def _was_elsewhere(self, bucket: str, error: S3Error) -> bool:
+        """Tell whether the bucket is in another region than was thought, which is remembered."""
+        if not self._regions.may_learn(error):
+            return False
+        region = told(error)
+        if region is None:
+            try:
+                answer = self._url_open("GET", USUAL, bucket_name=bucket, query_params={"location": ""})
+            except S3Error:  # it may not be asked: the first answer is what counts
+                return False
+            region = located(answer.data)
+        return self._regions.learn(bucket, region)
+
+    def _get_region(self, bucket_name: str | None = None, region: str | None = None) -> str:
+        return self._regions.of(bucket_name)  # the SDK's own asks for it, with every bucket
 
     def request_object(self, method: str, bucket: str, key: str, **options: Any) -> BaseHTTPResponse:
         """Send a request for an object. What is no key must not make it one for the bucket."""
@@ -150,6 +178,11 @@ class Client(Minio):
         if 200 <= response.status < 300:
             return response
         raise refusal(response)
+
+
+def _is_for_the_name(bucket: str, error: S3Error) -> bool:
+    """Tell whether a 400 is for a bucket that cannot be; an answer to HEAD has no words for it."""
+    return error.response.status == 400 and not is_bucket_name(bucket) and error.code in (None, "InvalidBucketName")
 
 
 def refusal(response: BaseHTTPResponse) -> S3Error:

@@ -17,7 +17,7 @@ class _BodyFailedError(Exception):
     """Ends a request whose body failed; never leaves this module."""
 
 
-class _Stream:
+class Stream:
     """A body as urllib3 wants it: ``read`` and a length. Blocks are passed on as they are, without a copy."""
 
     def __init__(self, body: Body) -> None:
@@ -26,14 +26,21 @@ class _Stream:
         self.failed: BaseException | None = None
 
     def __len__(self) -> int:
+        """Size in bytes."""
         return self._body.size
 
     def read(self, n: int = -1) -> memoryview:
+        """Return the next block, of about ``n`` bytes."""
         try:
             return self._read(n)
         except BaseException as error:
             self.failed = error
             raise _BodyFailedError from error
+
+    def rewind(self) -> None:
+        """Go back to the first byte, to be sent to another region."""
+        self._body.rewind()
+        self._sent = 0
 
     def _read(self, n: int) -> memoryview:
         """Read on, and hold the last block back until the body has shown its end.
@@ -53,7 +60,7 @@ class _Stream:
 @contextmanager
 def sending(body: Body) -> Iterator[Any]:
     """Give the body as the SDK takes it; what ``body.read`` raises inside leaves as it was."""
-    stream = _Stream(body)
+    stream = Stream(body)
     with suppress(_BodyFailedError):
         if not body.size:
             stream.read(1)  # the headers alone publish an empty object

@@ -8,32 +8,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
 from typing import TypeVar
-from urllib.parse import SplitResult, urlsplit
 
 from storagekit.driver import Limits, Setting
 from storagekit.errors import ConfigurationError
+from storagekit_minio._encryption import Encryption
+from storagekit_minio._encryption import parse as parse_encryption
+from storagekit_minio._endpoint import is_amazon, parse_endpoint
 
 T = TypeVar("T")
 
-SETTINGS = (
-    Setting(
-        "endpoint",
-        env=("MINIO_ENDPOINT", "STORAGE_ENDPOINT"),
-        required=True,
-        help="host[:port] or URL; without a scheme HTTP on loopback, HTTPS elsewhere",
-    ),
-    Setting("access_key", env=("MINIO_ACCESS_KEY", "STORAGE_ACCESS_KEY"), required=True),
-    Setting("secret_key", env=("MINIO_SECRET_KEY", "STORAGE_SECRET_KEY"), secret=True, required=True),
-    Setting("session_token", env=("MINIO_SESSION_TOKEN",), secret=True, help="of temporary credentials"),
-    Setting("region", env=("MINIO_REGION",), help="MinIO takes any unless it is set up otherwise", default="us-east-1"),
+AMAZON = "https://s3.amazonaws.com"
+
+_ENDPOINT = "host[:port] or URL; without a scheme HTTP on loopback, HTTPS elsewhere"
+
+_COMMON = (
     Setting("use_ssl", help="true or false, for an endpoint without a scheme"),
+    Setting("path_style", help="false: the bucket in the host name", default="false at AWS, else true"),
     Setting("ca_file", env=("SSL_CERT_FILE",), help="PEM file of the authorities to trust", default="certifi's"),
     Setting("connect_timeout_s", help="seconds until a connection must stand", default="10"),
     Setting("read_timeout_s", help="seconds without a byte sent or received", default="60"),
     Setting("max_connections", help="connections kept open; more are made when more threads call", default="32"),
     Setting("server", help="minio or s3: whose rules for keys and listings hold", default="s3 at AWS, else minio"),
+    Setting(
+        "credentials", help="keys, aws (all that AWS's tools know, by botocore) or anonymous (unsigned)", default="keys"
+    ),
+    Setting("role_arn", help="role to take on with the keys"),
+    Setting(
+        "sts_endpoint",
+        help="URL that exchanges the keys for temporary ones",
+        default="AWS's or the endpoint, for a role",
+    ),
+    Setting("encryption", help="AES256 (SSE-S3), aws:kms or aws:kms:dsse", default="as the bucket says"),
+    Setting("kms_key_id", help="key of the key service, for aws:kms"),
+    Setting("kms_context", help="encryption context, a JSON object of texts, for aws:kms"),
+    Setting("customer_key", secret=True, help="base64 of 32 bytes (SSE-C); over TLS only"),
+    Setting(
+        "checksum",
+        help="auto, crc32c, md5 or none: what the server verifies; auto: parts crc32c where it agrees, else md5",
+        default="auto",
+    ),
     Setting("min_part", help="smallest part but the last, bytes", default="5 MiB"),
     Setting("max_part", help="largest part, bytes", default="5 GiB"),
     Setting("max_parts", help="parts of one upload; 1,000 on Swift unless it is set up otherwise", default="10,000"),
@@ -45,6 +59,39 @@ SETTINGS = (
     ),
 )
 
+SETTINGS = (
+    Setting("endpoint", env=("MINIO_ENDPOINT", "STORAGE_ENDPOINT"), required=True, help=_ENDPOINT),
+    Setting("access_key", env=("MINIO_ACCESS_KEY", "STORAGE_ACCESS_KEY")),
+    Setting("secret_key", env=("MINIO_SECRET_KEY", "STORAGE_SECRET_KEY"), secret=True),
+    Setting("session_token", env=("MINIO_SESSION_TOKEN",), secret=True, help="of temporary credentials"),
+    Setting("region", env=("MINIO_REGION",), help="of the buckets", default="us-east-1, or what the service says"),
+    *_COMMON,
+)
+
+S3_SETTINGS = (
+    Setting(
+        "endpoint",
+        env=("MINIO_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "STORAGE_ENDPOINT"),
+        help=_ENDPOINT,
+        default="https://s3.amazonaws.com",
+    ),
+    Setting("access_key", env=("MINIO_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "STORAGE_ACCESS_KEY")),
+    Setting("secret_key", env=("MINIO_SECRET_KEY", "AWS_SECRET_ACCESS_KEY", "STORAGE_SECRET_KEY"), secret=True),
+    Setting(
+        "session_token", env=("MINIO_SESSION_TOKEN", "AWS_SESSION_TOKEN"), secret=True, help="of temporary credentials"
+    ),
+    Setting(
+        "region",
+        env=("MINIO_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"),
+        help="of the buckets",
+        default="us-east-1, or what the service says",
+    ),
+    Setting(
+        "aws_profile", help="profile of AWS's files that credentials = aws uses", default="AWS_PROFILE, or default"
+    ),
+    *_COMMON,
+)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -52,102 +99,81 @@ class Settings:
 
     address: str
     secure: bool
-    access_key: str = field(repr=False)
-    secret_key: str = field(repr=False)
+    access_key: str = field(repr=False, default="")
+    secret_key: str = field(repr=False, default="")
     session_token: str | None = field(repr=False, default=None)
-    region: str = "us-east-1"
+    region: str | None = None
+    path_style: bool = True
+    credentials: str = "keys"
+    aws_profile: str | None = None
+    role_arn: str | None = None
+    sts_endpoint: str | None = None
     ca_file: str | None = None
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
     max_connections: int = 32
     is_minio: bool = True
+    encryption: Encryption = field(default_factory=Encryption)
     limits: Limits = field(default_factory=Limits)
 
 
 def parse(given: Mapping[str, str]) -> Settings:
     """Return the settings. Raises ConfigurationError for what is missing or makes no sense."""
     address, secure = parse_endpoint(_required(given, "endpoint"), use_ssl=_optional(given, "use_ssl", _boolean, None))
-    is_minio = _optional(given, "server", _is_minio, not _is_amazon(address))
+    at_amazon = is_amazon(address)
+    is_minio = _optional(given, "server", _is_minio, not at_amazon)
+    credentials = _optional(given, "credentials", _one_of("keys", "aws", "anonymous"), "keys")
+    own_keys = credentials == "keys"
+    region = given.get("region") or None
     return Settings(
         address=address,
         secure=secure,
-        access_key=_required(given, "access_key"),
-        secret_key=_required(given, "secret_key"),
+        access_key=_required(given, "access_key") if own_keys else "",
+        secret_key=_required(given, "secret_key") if own_keys else "",
         session_token=given.get("session_token") or None,
-        # Named, because an SDK that knows no region asks for it: one more GET ?location per bucket.
-        region=given.get("region") or "us-east-1",
+        region=region,
+        path_style=_optional(given, "path_style", _boolean, not at_amazon),
+        credentials=credentials,
+        aws_profile=given.get("aws_profile") or None,
+        role_arn=given.get("role_arn") or None,
+        sts_endpoint=_sts_endpoint(given, address, region, secure=secure),
         ca_file=given.get("ca_file") or None,
         connect_timeout_s=_optional(given, "connect_timeout_s", _seconds, 10.0),
         read_timeout_s=_optional(given, "read_timeout_s", _seconds, 60.0),
         max_connections=_optional(given, "max_connections", _count, 32),
         is_minio=is_minio,
-        limits=_limits(given, is_minio=is_minio),
+        encryption=parse_encryption(given, secure=secure),
+        limits=_limits(given, is_minio=is_minio, at_amazon=at_amazon),
     )
 
 
-def parse_endpoint(text: str, *, use_ssl: bool | None) -> tuple[str, bool]:
-    """Return ``host[:port]`` and whether TLS is spoken there: as the scheme or ``use_ssl`` says, else by the host.
+def parse_s3(given: Mapping[str, str]) -> Settings:
+    """Return the settings of ``s3``, which is at Amazon where no endpoint is given. Raises ConfigurationError."""
+    return parse({**given, "endpoint": given.get("endpoint") or AMAZON})
 
-    Raises ConfigurationError also where the two contradict each other: neither may win by chance.
+
+def _sts_endpoint(given: Mapping[str, str], address: str, region: str | None, *, secure: bool) -> str | None:
+    """Where temporary keys are asked for: as given, or for a role at the service itself; Amazon has a host for it."""
+    said = given.get("sts_endpoint") or None
+    if said is None and given.get("role_arn"):
+        if is_amazon(address):
+            return f"https://sts.{region}.amazonaws.com" if region else "https://sts.amazonaws.com"
+        return f"http{'s' * secure}://{address}"
+    if said is not None and not said.startswith(("http://", "https://")):
+        raise ConfigurationError("sts_endpoint is no http(s) URL", hint="Write it as https://host[:port]")
+    return said
+
+
+def _limits(given: Mapping[str, str], *, is_minio: bool, at_amazon: bool) -> Limits:
+    """The limits of S3, MinIO's own rules where it is one, and what the settings say otherwise.
+
+    Of CRC-32C ``auto`` knows that Amazon verifies it. Elsewhere an upload asks, and a single put carries an MD5.
     """
-    scheme, _, rest = text.strip().rpartition("://")
-    parts = urlsplit(f"//{rest}")
-    problem = "a scheme other than http and https" if scheme.lower() not in ("", "http", "https") else _problem(parts)
-    if problem:
-        raise ConfigurationError(
-            f"the endpoint {_shown(parts)!r} has {problem}",
-            hint="Give MINIO_ENDPOINT as host, host:port or http(s)://host:port; buckets are named elsewhere",
-        )
-    if not scheme:
-        return parts.netloc, not _is_loopback(parts.hostname or "") if use_ssl is None else use_ssl
-    secure = scheme.lower() == "https"
-    if use_ssl not in (None, secure):
-        raise ConfigurationError(
-            f"the endpoint begins with {scheme.lower()}://, and use_ssl is {str(use_ssl).lower()}",
-            hint="Leave out one of the two",
-        )
-    return parts.netloc, secure
-
-
-def _problem(parts: SplitResult) -> str | None:
-    """Return what an endpoint has that it should not, or lacks."""
-    found = {
-        "a user or password": "@" in parts.netloc,
-        "a space": " " in parts.netloc,
-        "no host": not parts.hostname,
-        "a port that is none": not _is_port(parts),
-        "a path": parts.path not in ("", "/"),
-        "a query": bool(parts.query or parts.fragment),
-    }
-    return next((problem for problem, is_there in found.items() if is_there), None)
-
-
-def _is_port(parts: SplitResult) -> bool:
-    try:
-        return parts.port != 0
-    except ValueError:
-        return False
-
-
-def _shown(parts: SplitResult) -> str:
-    """The endpoint without what stands before an @, which may be a password, and without its query."""
-    return f"{parts.netloc}{parts.path}".rpartition("@")[2]
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
-def _is_amazon(address: str) -> bool:
-    return address.partition(":")[0].lower().endswith((".amazonaws.com", ".amazonaws.com.cn"))
-
-
-def _limits(given: Mapping[str, str], *, is_minio: bool) -> Limits:
-    """The limits of S3, MinIO's own rules where it is one, and what the settings say otherwise."""
+    checksum = _optional(given, "checksum", _one_of("auto", "crc32c", "md5", "none"), "auto")
+    known = "crc32c" if at_amazon else "md5"
     plain = Limits(
+        checksum=known if checksum == "auto" else checksum,
+        part_checksum="crc32c" if checksum in ("auto", "crc32c") else None,
         min_part=_optional(given, "min_part", _count, Limits.min_part),
         max_part=_optional(given, "max_part", _count, Limits.max_part),
         max_parts=_optional(given, "max_parts", _count, Limits.max_parts),
@@ -173,7 +199,11 @@ def _required(given: Mapping[str, str], name: str) -> str:
     if value:
         return value
     variables = next(setting.env for setting in SETTINGS if setting.name == name)
-    raise ConfigurationError(f"the minio backend has no {name}", hint=f"Set {' or '.join(variables)}")
+    more = "" if name == "endpoint" else "; a public bucket needs none with credentials = anonymous"
+    raise ConfigurationError(
+        f"the backend 'minio' needs {name}",
+        hint=f"Give {name}=, or set {' or '.join(variables)}, or put it into a profile{more}",
+    )
 
 
 def _optional(given: Mapping[str, str], name: str, convert: Callable[[str], T], default: T) -> T:
@@ -205,6 +235,15 @@ def _count(text: str) -> int:
     if value < 1:
         raise ValueError("not a positive number")
     return value
+
+
+def _one_of(*known: str) -> Callable[[str], str]:
+    def convert(text: str) -> str:
+        if text not in known:
+            raise ValueError(f"none of {', '.join(known)}")
+        return text
+
+    return convert
 
 
 def _is_minio(text: str) -> bool:

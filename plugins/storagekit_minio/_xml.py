@@ -6,13 +6,15 @@ says so (``EncodingType``), because XML cannot hold most control characters.
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
-from storagekit.types import Part
+from storagekit.types import Checksum, Part
 
 _NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 
@@ -50,6 +52,15 @@ def etag(element: ET.Element) -> str | None:
     return (found.strip('"') or None) if found else None
 
 
+def crc32c(encoded: str | None) -> Checksum | None:
+    """Return a CRC-32C that is written in base64; None for another text, such as one of a composite (``...-3``)."""
+    try:
+        value = base64.b64decode(encoded or "", validate=True)
+    except binascii.Error:
+        return None
+    return Checksum("crc32c", value.hex()) if len(value) == 4 else None
+
+
 def flag(element: ET.Element, name: str) -> bool:
     """Return whether the child says ``true``."""
     return (text(element, name) or "").lower() == "true"
@@ -76,7 +87,7 @@ def time(element: ET.Element, name: str) -> datetime | None:
 def complete_document(parts: Sequence[Part]) -> bytes:
     """Return the body of a complete."""
     items = "".join(
-        f"<Part><PartNumber>{part.number}</PartNumber><ETag>{escape(_quoted(part.etag))}</ETag></Part>"
+        f"<Part><PartNumber>{part.number}</PartNumber><ETag>{escape(_quoted(part.etag))}</ETag>{_crc32c(part)}</Part>"
         for part in parts
     )
     return f"<CompleteMultipartUpload {_NAMESPACE}>{items}</CompleteMultipartUpload>".encode()
@@ -100,6 +111,12 @@ def location_document(location: str) -> bytes:
 def can_hold(name: str) -> bool:
     """Whether XML 1.0 has all the characters of ``name``."""
     return all(char >= " " or char in "\t\n\r" for char in name) and not {"\ufffe", "\uffff"} & set(name)
+
+
+def _crc32c(part: Part) -> str:
+    if part.checksum is None or part.checksum.algorithm != "crc32c":
+        return ""
+    return f"<ChecksumCRC32C>{base64.b64encode(bytes.fromhex(part.checksum.value)).decode()}</ChecksumCRC32C>"
 
 
 def _quoted(plain: str) -> str:

@@ -12,22 +12,18 @@ server is a MinIO (``_listing``).
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from hashlib import md5
 from typing import Any
-from urllib.parse import quote
 
 from minio.error import S3Error
 from urllib3.response import BaseHTTPResponse
 
 from storagekit.driver import Body, Code, DriverError, Failure, Limits, Reader
 from storagekit.types import (
-    Checksum,
     DeleteFailure,
     ObjectInfo,
     ObjectPage,
@@ -38,9 +34,8 @@ from storagekit.types import (
     UploadPage,
     WriteOptions,
 )
-from storagekit_minio import _xml
+from storagekit_minio import _headers, _xml
 from storagekit_minio._answers import (
-    META,
     delete_failures,
     info,
     made,
@@ -67,7 +62,7 @@ class MinioDriver:
     def __init__(self, settings: Settings) -> None:
         self._client = Client(settings, make_pool(settings))
         self._limits = settings.limits
-        self._region = settings.region
+        self._encryption = settings.encryption
         self._is_minio = settings.is_minio
 
     @classmethod
@@ -84,26 +79,29 @@ class MinioDriver:
 
     def head(self, bucket: str, key: str) -> ObjectInfo:
         """Return what the service knows of the object; MinIO tells a missing bucket apart, in a header."""
-        return info(key, self._client.request_object("HEAD", bucket, key).headers)
+        headers = self._encryption.of_access()
+        return info(key, self._client.request_object("HEAD", bucket, key, headers=headers).headers)
 
     def read(
         self, bucket: str, key: str, start: int = 0, length: int | None = None, if_match: str | None = None
     ) -> Reader:
         """Open ``length`` bytes from ``start``."""
-        condition = {"If-Match": f'"{if_match}"'} if if_match is not None else {}
-        ranged = {**condition, **_range(start, length)}
+        whole = self._encryption.of_access()
+        if if_match is not None:
+            whole["If-Match"] = f'"{if_match}"'
+        ranged = {**whole, **_headers.ranged(start, length)}
         try:
             response = self._client.request_object("GET", bucket, key, headers=ranged, preload=False)
         except S3Error as error:
             if error.response.status != 416 or start:
                 raise
             # Only an empty object has no byte 0. Its etag is wanted all the same.
-            response = self._client.request_object("GET", bucket, key, headers=condition, preload=False)
+            response = self._client.request_object("GET", bucket, key, headers=whole, preload=False)
         return open_reader(response, start, length)
 
     def put(self, bucket: str, key: str, body: Body, options: WriteOptions) -> PutResult:
         """Store one object in one request."""
-        headers = {**_described(options), **_digest(body.checksum)}
+        headers = {**self._written(options), **_headers.condition(options), **_headers.digest(body.checksum)}
         with sending(body) as data:
             response = self._client.request_object("PUT", bucket, key, headers=headers, body=data)
         return stored(response)
@@ -137,7 +135,9 @@ class MinioDriver:
 
     def _delete_together(self, bucket: str, keys: Sequence[str]) -> list[DeleteFailure]:
         document = _xml.delete_document(keys)
-        response = self._client.request("POST", bucket, query={"delete": ""}, body=document, headers=_hashed(document))
+        response = self._client.request(
+            "POST", bucket, query={"delete": ""}, body=document, headers=_headers.hashed(document)
+        )
         return delete_failures(response)
 
     def list(
@@ -169,32 +169,35 @@ class MinioDriver:
         if_match: str | None = None,
     ) -> PutResult:
         """Copy one object on the server, its metadata replaced."""
-        headers = {**_described(options), **_source(source_bucket, source_key, if_match)}
+        headers = {**self._written(options), **self._copied(source_bucket, source_key, if_match)}
         headers["x-amz-metadata-directive"] = "REPLACE"
         return made(self._client.request_object("PUT", bucket, key, headers=headers))
 
     # --- multipart uploads --------------------------------------------------------------------------------------------
 
     def create_upload(self, bucket: str, key: str, options: WriteOptions, part_size: int | None) -> Upload:
-        """Begin a multipart upload."""
-        response = self._client.request_object("POST", bucket, key, query={"uploads": ""}, headers=_described(options))
-        return Upload(bucket, key, upload_id(response), options, part_size)
+        """Begin a multipart upload; a server that does not say that it keeps the checksum does not."""
+        headers = {**self._written(options), **_headers.wished(options)}
+        response = self._client.request_object("POST", bucket, key, query={"uploads": ""}, headers=headers)
+        agreed = replace(options, checksum=_headers.agreed(options, response.headers))
+        return Upload(bucket, key, upload_id(response), agreed, part_size)
 
     def put_part(self, upload: Upload, number: int, body: Body) -> Part:
         """Store one part in one request."""
         query = {"partNumber": str(number), "uploadId": upload.id}
-        headers = _digest(body.checksum)
+        headers = {**self._encryption.of_access(), **_headers.digest(body.checksum)}
         with _of_upload(), sending(body) as data:
             response = self._client.request_object(
                 "PUT", upload.bucket, upload.key, query=query, headers=headers, body=data
             )
-        return Part(number, body.size, stored(response).etag, body.checksum)
+        answer = stored(response)
+        return Part(number, body.size, answer.etag, answer.checksum or body.checksum)
 
     def copy_part(
         self, upload: Upload, number: int, source_bucket: str, source_key: str, start: int, length: int, if_match: str
     ) -> Part:
         """Store a range of another object as a part. NoSuchKey is the source here, with every server."""
-        headers = _source(source_bucket, source_key, if_match)
+        headers = {**self._encryption.of_access(), **self._copied(source_bucket, source_key, if_match)}
         headers["x-amz-copy-source-range"] = f"bytes={start}-{start + length - 1}"
         query = {"partNumber": str(number), "uploadId": upload.id}
         response = self._client.request_object("PUT", upload.bucket, upload.key, query=query, headers=headers)
@@ -204,7 +207,9 @@ class MinioDriver:
         """Return one page of the parts; the token is the number of the last one."""
         query = {"uploadId": upload.id, "max-parts": str(limit), "part-number-marker": token or ""}
         with _of_upload():
-            response = self._client.request_object("GET", upload.bucket, upload.key, query=_given(query))
+            response = self._client.request_object(
+                "GET", upload.bucket, upload.key, query=_given(query), headers=self._encryption.of_access()
+            )
         return part_page(response)
 
     def list_uploads(self, bucket: str, prefix: str = "", token: str | None = None, limit: int = 1000) -> UploadPage:
@@ -218,7 +223,12 @@ class MinioDriver:
     def complete_upload(self, upload: Upload, parts: Sequence[Part]) -> PutResult:
         """Publish the object. An error inside the 200 is raised, and so is a 200 without an etag (Ceph's first)."""
         document = _xml.complete_document(parts)
-        headers = {"Content-Type": "application/xml", **_hashed(document)}
+        headers = {
+            "Content-Type": "application/xml",
+            **_headers.hashed(document),
+            **_headers.condition(upload.options),
+            **self._encryption.of_access(),
+        }
         with _of_upload():
             response = self._client.request_object(
                 "POST", upload.bucket, upload.key, query={"uploadId": upload.id}, body=document, headers=headers
@@ -238,9 +248,9 @@ class MinioDriver:
     def create_bucket(self, bucket: str, location: str | None = None) -> None:
         """Create a bucket in ``location``, by default the driver's region; us-east-1 must not be named."""
         check_new_bucket(bucket)
-        where = location or self._region
+        where = location or self._client.region_for(bucket)
         document = None if where == "us-east-1" else _xml.location_document(where)
-        self._client.request("PUT", bucket, body=document, headers=_hashed(document) if document else {})
+        self._client.request("PUT", bucket, body=document, headers=_headers.hashed(document) if document else {})
 
     def delete_bucket(self, bucket: str) -> None:
         """Delete an empty bucket."""
@@ -266,6 +276,8 @@ class MinioDriver:
             raise DriverError(Failure(Code.UNSUPPORTED, f"no URL can be signed for {operation}"))
         if not timedelta(seconds=1) <= expires <= timedelta(days=7):
             raise DriverError(Failure(Code.REFUSED, "a signed URL is valid for 1 second to 7 days"))
+        if self._client.is_anonymous:
+            raise DriverError(Failure(Code.UNSUPPORTED, "nothing can be signed without credentials"))
         check_bucket(bucket)
         check_key(key)
         query: dict[str, Any] = {}
@@ -290,40 +302,16 @@ class MinioDriver:
         """Close the pooled connections."""
         self._client.close()
 
+    def _written(self, options: WriteOptions) -> _headers.Headers:
+        return {**_headers.described(options), **self._encryption.of_write()}
 
-def _described(options: WriteOptions) -> dict[str, Any]:
-    """Content type and user metadata as headers. Without a type each server has its own default, so one is named."""
-    metadata = {f"{META}{name}": value for name, value in options.metadata.items()}
-    return {"Content-Type": options.content_type or "application/octet-stream", **metadata}
-
-
-def _digest(checksum: Checksum | None) -> dict[str, Any]:
-    """Content-MD5, which the server compares with what it receives; nothing where the digest is not known yet."""
-    if checksum is None or checksum.algorithm != "md5":
-        return {}
-    return {"Content-MD5": base64.b64encode(bytes.fromhex(checksum.value)).decode()}
-
-
-def _hashed(document: bytes) -> dict[str, str]:
-    """Content-MD5 of a document of ours: S3 wants it with a multiple delete."""
-    return {"Content-MD5": base64.b64encode(md5(document, usedforsecurity=False).digest()).decode()}
-
-
-def _range(start: int, length: int | None) -> dict[str, str]:
-    if length is None:
-        return {"Range": f"bytes={start}-"} if start else {}
-    return {"Range": f"bytes={start}-{start + length - 1}"}
+    def _copied(self, bucket: str, key: str, if_match: str | None) -> _headers.Headers:
+        return {**_headers.source(bucket, key, if_match), **self._encryption.of_source()}
 
 
 def _given(query: Mapping[str, str]) -> dict[str, str]:
     """What is not empty: an empty delimiter empties the listings of Swift and rclone."""
     return {name: value for name, value in query.items() if value}
-
-
-def _source(bucket: str, key: str, if_match: str | None) -> dict[str, str]:
-    """Name the source of a copy, and the etag that it must have."""
-    condition = {} if if_match is None else {"x-amz-copy-source-if-match": f'"{if_match}"'}
-    return {"x-amz-copy-source": quote(f"/{bucket}/{key}"), **condition}
 
 
 def _upload_markers(token: str | None) -> dict[str, str]:

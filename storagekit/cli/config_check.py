@@ -93,7 +93,7 @@ def _subject(connection: Connection, remote: Remote | None) -> Subject:
     registry = Registry.create()
     found = configure(
         registry.find,
-        load(connection.profile, os.environ),
+        load(connection.profile, os.environ, remote.backend if remote else None),
         os.environ,
         backend=remote.backend if remote else None,
         bucket=(remote.bucket or None) if remote else None,

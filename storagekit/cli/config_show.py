@@ -47,11 +47,11 @@ def run(
 
     output, registry = Output(as_json), Registry.create()
     _show_file(output)
-    profile = load(connection.profile, os.environ)
+    named = backend.partition("://")[0].lower() or None
+    profile = load(connection.profile, os.environ, named)
     if profile:
         _show_profile(output, profile)
     given = {"endpoint": connection.endpoint_url, "region": connection.region}
-    named = backend.partition("://")[0].lower() or None
     try:
         chosen = choose_backend(named, connection.endpoint_url, os.environ, profile)
     except ConfigurationError as error:

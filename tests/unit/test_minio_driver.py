@@ -13,9 +13,8 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from http.client import RemoteDisconnected
@@ -32,15 +31,14 @@ from urllib3 import exceptions as http
 import storagekit_minio
 from storagekit.driver import Code, DriverError, Failure, Limits
 from storagekit.errors import ConfigurationError
-from storagekit.testing.bodies import BytesBody
 from storagekit.types import Checksum, Part, Upload, WriteOptions
 from storagekit_minio import _client, _connections, _xml
 from storagekit_minio._failures import classify
 from storagekit_minio._settings import parse, parse_endpoint
 from storagekit_minio.driver import MinioDriver
+from tests.unit.minio_wire import ACCOUNT, CUT, Wire, answer, body, failure_of, make_driver, refused
 
 PLAIN = WriteOptions()
-ACCOUNT = {"endpoint": "127.0.0.1:9000", "access_key": "the-key", "secret_key": "the-secret"}
 UPLOAD = Upload("bucket", "key", "id")
 
 
@@ -139,19 +137,30 @@ def test_setting_that_makes_no_sense(name: str, value: str) -> None:
 
 def test_defaults() -> None:
     settings = parse(ACCOUNT)
-    assert (settings.region, settings.connect_timeout_s, settings.read_timeout_s) == ("us-east-1", 10.0, 60.0)
+    assert (settings.region, settings.connect_timeout_s, settings.read_timeout_s) == (None, 10.0, 60.0)
     assert (settings.max_connections, settings.session_token, settings.ca_file) == (32, None, None)
+    assert (settings.path_style, settings.credentials, settings.sts_endpoint) == (True, "keys", None)
 
 
 def test_limits_of_minio_of_s3_and_overridden() -> None:
-    assert parse(ACCOUNT).limits == Limits(
-        max_segment_bytes=255, empty_segments=False, upload_expiry_s=86_400.0, exact_upload_listing=True
+    s3 = Limits(part_checksum="crc32c")
+    assert parse(ACCOUNT).limits == replace(
+        s3, max_segment_bytes=255, empty_segments=False, upload_expiry_s=86_400.0, exact_upload_listing=True
     )
-    assert parse({**ACCOUNT, "server": "s3"}).limits == Limits()
-    assert parse({**ACCOUNT, "endpoint": "s3.eu-west-1.amazonaws.com"}).limits == Limits()
+    assert parse({**ACCOUNT, "server": "s3"}).limits == s3
+    assert parse({**ACCOUNT, "endpoint": "s3.eu-west-1.amazonaws.com"}).limits == replace(s3, checksum="crc32c")
     given = {"max_parts": "1000", "min_part": "1", "max_key_bytes": "975", "sparse_complete": "no", "server": "s3"}
-    wanted = Limits(max_parts=1000, min_part=1, max_key_bytes=975, sparse_complete=False)
+    wanted = replace(s3, max_parts=1000, min_part=1, max_key_bytes=975, sparse_complete=False)
     assert parse({**ACCOUNT, **given}).limits == wanted
+
+
+@pytest.mark.parametrize(
+    ("said", "puts", "parts"),
+    [("auto", "md5", "crc32c"), ("crc32c", "crc32c", "crc32c"), ("md5", "md5", None), ("none", "none", None)],
+)
+def test_checksum_of_puts_and_of_parts(said: str, puts: str, parts: str | None) -> None:
+    limits = parse({**ACCOUNT, "checksum": said}).limits
+    assert (limits.checksum, limits.part_checksum) == (puts, parts)
 
 
 def test_secrets_are_not_shown() -> None:
@@ -169,8 +178,12 @@ def test_announcing_the_backend_imports_no_sdk() -> None:
 def test_spec() -> None:
     (spec,) = storagekit_minio.storagekit_drivers()
     assert (spec.backend, spec.aliases, spec.install_hint) == ("minio", ("s3",), "storagekit-sdk[minio]")
-    assert {setting.name for setting in spec.settings if setting.secret} == {"secret_key", "session_token"}
-    assert isinstance(spec.factory(ACCOUNT), MinioDriver)
+    s3 = spec.called("s3")
+    for each in (spec, s3):
+        secret = {setting.name for setting in each.settings if setting.secret}
+        assert secret == {"secret_key", "session_token", "customer_key"}
+        assert isinstance(each.factory(ACCOUNT), MinioDriver)
+    assert (s3.backend, spec.called("minio")) == ("minio", spec)
 
 
 def test_pool_retries_nothing_and_verifies() -> None:
@@ -201,123 +214,6 @@ def test_what_the_sdk_refuses_is_a_wrong_configuration(wrong: dict[str, str]) ->
 
 
 # --- the wire ---------------------------------------------------------------------------------------------------------
-
-CUT = b""  # an answer that is none: the connection is closed
-
-
-class Wire:
-    """A server that plays ``answers`` in order, whatever is asked, and keeps the requests that it was sent."""
-
-    def __init__(self) -> None:
-        self.answers: list[bytes] = []
-        self.requests: list[bytes] = []
-        self.connections = 0
-        self.pause_s = 0.0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            with connection:
-                connection.settimeout(20)
-                self._talk(connection)
-
-    def _talk(self, connection: socket.socket) -> None:
-        while self.answers:
-            try:
-                request = self._receive(connection)
-            except OSError:
-                return
-            if request is None:
-                return
-            self.requests.append(request)
-            answer = self.answers.pop(0)
-            if answer == CUT:
-                return
-            connection.sendall(answer)
-            if b"Connection: close" in answer:
-                return
-
-    def _receive(self, connection: socket.socket) -> bytes | None:
-        """One request, head and body; None where the other side hung up."""
-        data = b""
-        while b"\r\n\r\n" not in data or len(data) < self._length(data):
-            if self.pause_s and b"\r\n\r\n" in data:
-                time.sleep(self.pause_s)
-            block = connection.recv(1 << 16)
-            if not block:
-                return None
-            data += block
-        return data
-
-    def _length(self, data: bytes) -> int:
-        head, _, _ = data.partition(b"\r\n\r\n")
-        sizes = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-        return len(head) + 4 + (int(sizes[0]) if sizes else 0)
-
-    def head(self, index: int = -1) -> dict[str, str]:
-        """The headers of a request; the request line under ``""``."""
-        lines = self.requests[index].partition(b"\r\n\r\n")[0].decode().split("\r\n")
-        return {
-            "": lines[0],
-            **{name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])},
-        }
-
-    def body(self, index: int = -1) -> bytes:
-        return self.requests[index].partition(b"\r\n\r\n")[2]
-
-    def close(self) -> None:
-        self.answers.clear()
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join(30)
-
-
-def answer(status: int = 200, body: bytes | str = b"", length: int | None = None, /, **headers: str) -> bytes:
-    data = body.encode() if isinstance(body, str) else body
-    lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(data) if length is None else length}"]
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode() + data
-
-
-def refused(status: int, code: str, message: str = "", **headers: str) -> bytes:
-    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
-    return answer(status, body, Content_Type="application/xml", **headers)
-
-
-@pytest.fixture
-def wire() -> Iterator[Wire]:
-    server = Wire()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def driver(wire: Wire) -> Iterator[MinioDriver]:
-    made = make_driver(wire)
-    yield made
-    made.close()
-
-
-def make_driver(wire: Wire, **settings: str) -> MinioDriver:
-    return MinioDriver.from_settings({**ACCOUNT, "endpoint": wire.address, "read_timeout_s": "5", **settings})
-
-
-def body(data: bytes, **how: Any) -> BytesBody:
-    return BytesBody(data, "md5", **how)
-
-
-def failure_of(driver: MinioDriver, call: Callable[[], object]) -> Failure:
-    with pytest.raises(Exception) as caught:
-        call()
-    return driver.classify(caught.value)
 
 
 def test_put_on_the_wire(wire: Wire, driver: MinioDriver) -> None:
@@ -483,7 +379,7 @@ def test_https_on_an_http_endpoint_says_what_to_write(wire: Wire, driver: MinioD
 
 @pytest.mark.parametrize("status", [301, 307])
 def test_redirects_are_not_followed(wire: Wire, driver: MinioDriver, status: int) -> None:
-    wire.answers = [answer(status, Location=f"http://{wire.address}/elsewhere", x_amz_bucket_region="eu-west-1")] * 2
+    wire.answers = [answer(status, Location=f"http://{wire.address}/elsewhere", x_amz_bucket_region="us-east-1")] * 2
     for call in (lambda: driver.head("bucket", "key"), lambda: driver.list("bucket")):
         assert failure_of(driver, call).code is Code.WRONG_ENDPOINT
     assert len(wire.requests) == 2

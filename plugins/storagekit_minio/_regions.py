@@ -1,0 +1,53 @@
+"""In which region a bucket is: as the settings say, or found once and remembered.
+
+A signature names a region. Most servers take any, or ``us-east-1``; one that does not says which it wants, in a header
+or in its answer's document. Only where it says nothing (an answer to HEAD has no document) it is asked, with a request
+that every region allows. Nothing is asked beforehand: the SDK's own way costs a request per bucket, and a permission.
+"""
+
+from __future__ import annotations
+
+from minio.error import S3Error
+
+from storagekit.driver import Code
+from storagekit_minio import _xml
+from storagekit_minio._failures import classify
+
+USUAL = "us-east-1"
+
+
+class Regions:
+    """The regions of one account's buckets; shared by threads, which at worst find one twice."""
+
+    def __init__(self, given: str | None) -> None:
+        self._given = given
+        self._found: dict[str, str] = {}
+
+    def of(self, bucket: str | None) -> str:
+        """Return the region to sign a request with."""
+        return self._given or self._found.get(bucket or "") or USUAL
+
+    def may_learn(self, error: S3Error) -> bool:
+        """Tell whether a request failed for a region that nobody has given."""
+        redirected = error.response.status in (301, 307) or "x-amz-bucket-region" in error.response.headers
+        return not self._given and (redirected or classify(error).code is Code.WRONG_ENDPOINT)
+
+    def learn(self, bucket: str | None, region: str | None) -> bool:
+        """Remember a bucket's region; tell whether that is another than was thought."""
+        if not region or region == self.of(bucket):
+            return False
+        self._found[bucket or ""] = region
+        return True
+
+
+def told(error: S3Error) -> str | None:
+    """Return the region that a refusal names."""
+    named = error.response.headers.get("x-amz-bucket-region")
+    return named or _xml.text(_xml.parse(error.response.data), "Region")
+
+
+def located(document: bytes) -> str:
+    """Return the region that an answer to ``?location`` names. An empty one is the oldest, ``EU`` that of 2007."""
+    root = _xml.parse(document)
+    said = (root.text or "").strip() if root is not None else ""
+    return {"": USUAL, "EU": "eu-west-1"}.get(said, said)

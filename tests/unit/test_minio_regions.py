@@ -1,0 +1,67 @@
+"""Regions: found once, from what a refusal says, or asked for; one that was given stays."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from storagekit.driver import Code
+from storagekit.types import WriteOptions
+from tests.unit.minio_wire import Wire, answer, body, failure_of, make_driver
+
+MALFORMED = "<Error><Code>AuthorizationHeaderMalformed</Code>{}</Error>"
+
+
+def signed_for(request: bytes) -> str:
+    found = re.search(rb"Credential=[^/]+/\d+/([^/]+)/s3", request)
+    assert found
+    return found[1].decode()
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        answer(400, MALFORMED.format("<Region>eu-west-9</Region>")),
+        answer(400, x_amz_bucket_region="eu-west-9"),
+        answer(301, x_amz_bucket_region="eu-west-9"),
+    ],
+)
+def test_region_is_learnt_from_a_refusal_and_remembered(wire: Wire, refusal: bytes) -> None:
+    driver = make_driver(wire)
+    wire.answers = [refusal, answer(200, ETag='"e"'), answer(200, ETag='"e"'), answer(204)]
+    assert driver.put("bucket", "key", body(b"data"), WriteOptions()).etag == "e"
+    assert driver.put("bucket", "key", body(b"more"), WriteOptions()).etag == "e"
+    driver.delete("other", "key")
+    assert ["us-east-1", "eu-west-9", "eu-west-9", "us-east-1"] == [signed_for(request) for request in wire.requests]
+    assert wire.requests[1].endswith(b"data")
+    driver.close()
+
+
+def test_region_that_a_refusal_does_not_name_is_asked_for(wire: Wire) -> None:
+    driver = make_driver(wire)
+    where = "<LocationConstraint>eu-west-9</LocationConstraint>"
+    wire.answers = [
+        answer(400, x_minio_error_code="AuthorizationHeaderMalformed"),
+        answer(200, where),
+        answer(ETag='"e"'),
+    ]
+    assert driver.head("bucket", "key").etag == "e"
+    assert ["us-east-1", "us-east-1", "eu-west-9"] == [signed_for(request) for request in wire.requests]
+    assert b"GET /bucket?location=" in wire.requests[1]
+    driver.close()
+
+
+def test_region_that_may_not_be_asked_for_leaves_the_first_refusal(wire: Wire) -> None:
+    driver = make_driver(wire)
+    wire.answers = [answer(400, x_minio_error_code="AuthorizationHeaderMalformed"), answer(403)]
+    assert failure_of(driver, lambda: driver.head("bucket", "key")).vendor_code == "AuthorizationHeaderMalformed"
+    driver.close()
+
+
+def test_region_that_was_given_stays(wire: Wire) -> None:
+    given = make_driver(wire, region="us-west-1")
+    wire.answers = [answer(400, MALFORMED.format("<Region>eu-west-9</Region>"))]
+    assert failure_of(given, lambda: given.list("bucket")).code is Code.WRONG_ENDPOINT
+    assert [signed_for(request) for request in wire.requests] == ["us-west-1"]
+    given.close()
