@@ -100,6 +100,8 @@ class _Completion:
     def __init__(self, job: Job, session: Session, sent: Sent, before: ObjectInfo | None) -> None:
         self._job = job
         self._record = session.record
+        upload = session.record.upload
+        self._upload = replace(upload, options=replace(upload.options, if_absent=not job.overwrite))
         self._parts = [sent.parts[number] for number in sorted(sent.parts)]
         self._size = sent.size
         self._before = before
@@ -114,7 +116,7 @@ class _Completion:
     def _attempt(self) -> Published:
         driver = self._job.store.driver
         try:
-            answer = driver.complete_upload(self._record.upload, self._parts)
+            answer = driver.complete_upload(self._upload, self._parts)
         except Exception as error:
             if classify(driver.classify, error).code in RETRYABLE:
                 done = published(self._job, self._record, look(self._job), self._size)

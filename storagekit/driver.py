@@ -336,7 +336,7 @@ class Setting:
 
     ``env`` are environment variables, the first that is set wins: the vendor SDK's names, then older aliases.
     ``default`` is what holds where it is set nowhere, for people: ``storagekit config show`` shows it, and the factory
-    is not given it.
+    is not given it. ``unless`` names another setting with which this one is not ``required``.
     """
 
     name: str
@@ -345,6 +345,11 @@ class Setting:
     required: bool = False
     help: str = ""
     default: str = ""
+    unless: str = ""
+
+    def is_needed(self, given: Iterable[str]) -> bool:
+        """Tell whether it has to be said, where the settings of these names are."""
+        return self.required and not {self.name, self.unless} & set(given)
 
 
 @dataclass(frozen=True)

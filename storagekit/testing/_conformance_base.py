@@ -74,6 +74,11 @@ class Harness:
     the source's, and the listing the MD5 of the bytes.
     ``many``: how many keys and parts the tests of full pages store: one more than a page of S3 holds. Fewer, where a
     request is slow (Swift: 10 ms), shows less.
+    ``agrees_on_checksums``: an upload gets the checksum of ``Limits.part_checksum`` when it asks for it; else (Swift)
+    the service is asked in vain, and parts carry ``Limits.checksum``.
+    ``conditional_writes``, ``conditional_completes``: ``if_absent`` is refused where there is an object, by put and by
+    complete_upload; else the service looks at nothing, and the core's own look beforehand is all there is.
+    ``storage_class``: one that the service keeps beside its usual one; None where it has no other.
     ``odd_keys``: keys that the round trip leaves out, because this service cannot hold them.
     """
 
@@ -88,6 +93,10 @@ class Harness:
     repeats_complete: bool = False
     exact_start_after: bool = True
     copies_have_one_etag: bool = True
+    agrees_on_checksums: bool = True
+    conditional_writes: bool = True
+    conditional_completes: bool = True
+    storage_class: str | None = None
     many: int = 1001
     odd_keys: frozenset[str] = frozenset()
 

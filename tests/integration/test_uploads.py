@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3  # type: ignore[import-untyped]
 import pytest
-from botocore.config import Config  # type: ignore[import-untyped]
+from botocore.config import Config
 
 from storagekit import StorageClient
 from storagekit.driver import Code

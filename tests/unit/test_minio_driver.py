@@ -33,8 +33,9 @@ from storagekit.driver import Code, DriverError, Failure, Limits
 from storagekit.errors import ConfigurationError
 from storagekit.types import Checksum, Part, Upload, WriteOptions
 from storagekit_minio import _client, _connections, _xml
+from storagekit_minio._endpoint import parse_endpoint
 from storagekit_minio._failures import classify
-from storagekit_minio._settings import parse, parse_endpoint
+from storagekit_minio._settings import parse
 from storagekit_minio.driver import MinioDriver
 from tests.unit.minio_wire import ACCOUNT, CUT, Wire, answer, body, failure_of, make_driver, refused
 
