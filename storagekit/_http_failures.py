@@ -19,7 +19,7 @@ from storagekit.driver import Code, DriverError, Failure
 from storagekit.errors import StorageError
 from storagekit.transport import Peer, tls_failure, tls_wanted, wants_tls
 
-SOURCE = Peer("the source", "URL", "SSL_CERT_FILE")
+SOURCE = Peer("the source", "URL", "SSL_CERT_FILE (REQUESTS_CA_BUNDLE where that is set)")
 
 
 def read(answer: Response, count: int) -> bytes:
