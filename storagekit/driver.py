@@ -66,6 +66,7 @@ class Code(Enum):
     CLOCK_SKEW = "clock_skew"
     INVALID_NAME = "invalid_name"
     WRONG_ENDPOINT = "wrong_endpoint"
+    UNTRUSTED = "untrusted"
     ARCHIVED = "archived"
     UNSUPPORTED = "unsupported"
     REFUSED = "refused"
@@ -82,7 +83,8 @@ class Failure:
     """What ``classify`` makes of an exception.
 
     ``retry_after_s`` is the service's own wish in seconds; ``status`` the HTTP status; ``vendor_code`` the
-    service's code as it wrote it; ``detail`` one sentence for people, without secrets.
+    service's code as it wrote it; ``detail`` one sentence for people, without secrets; ``hint`` one that says what to
+    do, where the code's own advice is not enough.
     """
 
     code: Code
@@ -91,6 +93,7 @@ class Failure:
     request_id: str | None = None
     status: int | None = None
     vendor_code: str | None = None
+    hint: str | None = None
 
 
 class DriverError(Exception):

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from xml.etree import ElementTree as ET
 
 import pytest
+import urllib3
 from minio import Minio
 
 from storagekit.testing.http_source import PatternContent
@@ -72,6 +73,8 @@ class S3Target:
     server: S3Server
     endpoint: str
     bucket: str = field(default_factory=lambda: f"t{uuid.uuid4().hex[:12]}")
+    ca_file: str | None = None
+    """The authority of a server that speaks TLS with a certificate of its own."""
 
     def __post_init__(self) -> None:
         self.name = self.server.name
@@ -80,13 +83,16 @@ class S3Target:
             "MINIO_ACCESS_KEY": self.server.access_key,
             "MINIO_SECRET_KEY": self.server.secret_key,
             "MINIO_REGION": self.server.region,
+            **({"SSL_CERT_FILE": self.ca_file} if self.ca_file else {}),
         }
+        scheme, _, address = self.server.endpoint.partition("://")
         self.client = Minio(
-            self.server.endpoint.removeprefix("http://"),
+            address,
             access_key=self.server.access_key,
             secret_key=self.server.secret_key,
             region=self.server.region,
-            secure=False,
+            secure=scheme == "https",
+            http_client=urllib3.PoolManager(ca_certs=self.ca_file) if self.ca_file else None,
         )
         self.client.make_bucket(bucket_name=self.bucket)
         self.keys: set[str] = set()

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,7 @@ class Recipe:
     ports: int  # how many; the first is the one that clients use
     ready: str  # a GET of this path is answered with 200 by a server that is ready
     env: Mapping[str, str]
+    tls: bool = False  # whether it speaks TLS at that port
 
 
 @contextmanager
@@ -42,7 +44,7 @@ def serving(recipe: Recipe, tmp_dir: Path) -> Iterator[tuple[str, Path]]:
     log = Path(tmp_dir) / f"{recipe.name}-{secrets.token_hex(4)}.log"  # beside the root: it outlives the server
     for _ in range(ATTEMPTS):
         ports = free_ports(recipe.ports)
-        endpoint = f"http://127.0.0.1:{ports[0]}"
+        endpoint = f"{'https' if recipe.tls else 'http'}://127.0.0.1:{ports[0]}"
         with _root_dir(recipe, tmp_dir) as root, _kept(recipe, root, ports, log) as keeper:
             if _ready(keeper, endpoint + recipe.ready, ports):
                 yield endpoint, root
@@ -85,7 +87,9 @@ def _listens(port: int) -> bool:
 
 def answers(url: str) -> bool:
     """Whether a GET gets a 200, past any proxy that the environment names."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    anybody = ssl.create_default_context()  # a certificate may be a bad one on purpose, and no secret is sent
+    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=anybody))
     try:
         with opener.open(url, timeout=2) as response:
             return bool(response.status == http.client.OK)
