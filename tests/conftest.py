@@ -14,6 +14,8 @@ import pytest
 
 from storagekit.testing.servers import S3Server, Unavailable, minio_required, start_minio, start_swift
 
+pytest_plugins = ["tests.secrets_scan"]
+
 Start = Callable[[Path], AbstractContextManager[S3Server]]
 #: What became of each server in this session: it ran (a server), it could not be had (the reason), nobody asked (None).
 Outcomes = dict[str, S3Server | Unavailable | None]
@@ -32,6 +34,9 @@ def run_server(request: pytest.FixtureRequest, name: str, start: Start, *, requi
     try:
         with start(tmp_dir) as server:
             outcomes[name] = server
+            from tests.secrets_scan import declare  # here: pytest loads plugins after this file, and by itself
+
+            declare(server.secret_key)
             yield server
             return
     except Unavailable as error:

@@ -26,6 +26,7 @@ from storagekit.testing.proxy import TCPProxy
 from storagekit.testing.servers import S3Server, start_minio
 from storagekit.testing.tls import ALERT, GO, NGINX, Authority, TLSFront, only_tls_1_1, self_signed
 from tests.integration.conftest import Finished, LocalTarget, S3Target, Sender, killed_at_the_end, sha256_of_pattern
+from tests.secrets_scan import declare
 
 pytestmark = pytest.mark.integration
 
@@ -282,6 +283,7 @@ def secure_minio(authority: Authority, tmp_path_factory: pytest.TempPathFactory)
     """A MinIO that speaks TLS by itself, with a certificate of the private authority."""
     tmp_path = tmp_path_factory.mktemp("secure")
     with start_minio(tmp_path, certs_dir=authority.issue("127.0.0.1").write(tmp_path / "certs")) as server:
+        declare(server.secret_key)
         yield server
 
 
