@@ -34,6 +34,7 @@ SETTINGS = (
     Setting("read_timeout_s", help="seconds without a byte sent or received", default="60"),
     Setting("max_connections", help="connections kept open; more are made when more threads call", default="32"),
     Setting("server", help="minio or s3: whose rules for keys and listings hold", default="s3 at AWS, else minio"),
+    Setting("checksum", help="md5, or none for a service that verifies none (moto)", default="md5"),
     Setting("min_part", help="smallest part but the last, bytes", default="5 MiB"),
     Setting("max_part", help="largest part, bytes", default="5 GiB"),
     Setting("max_parts", help="parts of one upload; 1,000 on Swift unless it is set up otherwise", default="10,000"),
@@ -152,6 +153,7 @@ def _limits(given: Mapping[str, str], *, is_minio: bool) -> Limits:
         max_part=_optional(given, "max_part", _count, Limits.max_part),
         max_parts=_optional(given, "max_parts", _count, Limits.max_parts),
         max_key_bytes=_optional(given, "max_key_bytes", _count, Limits.max_key_bytes),
+        checksum=_optional(given, "checksum", _checksum, Limits.checksum),
         sparse_complete=_optional(given, "sparse_complete", _boolean, default=True),
     )
     return _as_minio(plain) if is_minio else plain
@@ -205,6 +207,12 @@ def _count(text: str) -> int:
     if value < 1:
         raise ValueError("not a positive number")
     return value
+
+
+def _checksum(text: str) -> str:
+    if text not in ("md5", "none"):
+        raise ValueError("neither md5 nor none")
+    return text
 
 
 def _is_minio(text: str) -> bool:
