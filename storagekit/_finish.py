@@ -47,6 +47,8 @@ def check_parts(job: Job, session: Session, sent: Sent) -> None:
     Raises SourceChangedError, IntegrityError or ConflictError (somebody else wrote into the upload), UploadGoneError.
     """
     job.source.verify()
+    if job.copied is not None:
+        job.copied.look_again(job.cancel)
     if session.resumed or not session.record.strong:
         _check_listing(job, session, sent.parts)
 

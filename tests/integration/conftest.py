@@ -1,4 +1,4 @@
-"""Targets for whole transfers by the installed command: a local directory, a real MinIO, a real Swift.
+"""Targets for whole transfers by the installed command: a local directory, and every real server there is.
 
 What a target says of itself (object bytes, what is left over) is found out without our code: by the file system for
 ``local`` and by the ``minio`` package for servers.
@@ -24,6 +24,7 @@ from minio import Minio
 
 from storagekit.testing.http_source import PatternContent
 from storagekit.testing.servers import S3Server
+from tests.conftest import S3_SERVERS
 
 BUCKET = "datasets"
 
@@ -182,11 +183,7 @@ class Finished:
         return self.events[-1]
 
 
-def targets() -> Sequence[str]:
-    return ("local", "minio", "swift")
-
-
-@pytest.fixture(params=targets())
+@pytest.fixture(params=("local", *S3_SERVERS))
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Target:
     """Every kind of target there is, fresh."""
     return make_target(request, request.param, tmp_path)
