@@ -93,6 +93,7 @@ _RULES: Mapping[str, Rule] = MappingProxyType(
         "total_size": _or_none(_LENGTH),
         "sha256": _or_none(_DIGEST),
         "content_type": _or_none(_LINE),
+        "storage_class": _or_none(_LINE),
         "source_id": _or_none(_TEXT),
         "workers": _SOME,
         "max_speed": _or_none(_SOME),

@@ -60,6 +60,7 @@ class TreeMethods(UploadMethods, ObjectMethods):
         prefix: str = "",
         *,
         bucket: str | None = None,
+        storage_class: str | None = None,
         chunk_size: int | None = None,
         resume: bool = True,
         restart: bool = False,
@@ -75,9 +76,10 @@ class TreeMethods(UploadMethods, ObjectMethods):
         edges. Symbolic links are followed. What is no file (a pipe, a device) or has a name that is no UTF-8 is a
         failure, and is never opened. Raises NotFoundError, and ConfigurationError for what is no directory.
         """
+        check(storage_class=storage_class)
         check(directory=directory, prefix=prefix, chunk_size=chunk_size, on_progress=on_progress, cancel=cancel)
         root, name, stop = _existing(directory), self._bucket(bucket), Cancel(cancel)
-        wishes = Wishes(restart or not resume, restart, verify, dry_run, chunk_size)
+        wishes = Wishes(restart or not resume, restart, verify, dry_run, chunk_size, storage_class)
         with self._at("upload_tree", name):
             target = Target(self, self._store.with_cancel(stop), name, below(prefix), wishes, stop)
             tasks = Uploads(target).tasks(walk(root), _there(self, target))
@@ -122,6 +124,7 @@ class TreeMethods(UploadMethods, ObjectMethods):
         source_bucket: str | None = None,
         bucket: str | None = None,
         source_client: TreeMethods | None = None,
+        storage_class: str | None = None,
         chunk_size: int | None = None,
         resume: bool = True,
         restart: bool = False,
@@ -137,13 +140,13 @@ class TreeMethods(UploadMethods, ObjectMethods):
         from the source as it is. Raises ConfigurationError where one of the two directories lies in the other.
         """
         check(prefix=source_prefix, chunk_size=chunk_size, on_progress=on_progress, cancel=cancel)
-        check(prefix=prefix)
+        check(prefix=prefix, storage_class=storage_class)
         origin, start, stop = source_client or self, below(source_prefix), Cancel(cancel)
         source, name = origin._bucket(source_bucket), self._bucket(bucket)  # noqa: SLF001  # a client knows its kind
         same_place = (origin._service, source) == (self._service, name)  # noqa: SLF001
         if same_place and overlap(start, below(prefix)):
             raise ConfigurationError("source and target lie in each other", hint="Choose another prefix")
-        wishes = Wishes(restart or not resume, restart, verify, dry_run, chunk_size)
+        wishes = Wishes(restart or not resume, restart, verify, dry_run, chunk_size, storage_class)
         with self._at("copy_tree", name):
             target = Target(self, self._store.with_cancel(stop), name, below(prefix), wishes, stop)
             copies = Copies(target, origin, origin._store.with_cancel(stop), source, start)  # noqa: SLF001

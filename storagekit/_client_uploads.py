@@ -33,6 +33,7 @@ class UploadMethods(ClientBase):
         bucket: the client's where None.
         content_type: None for what the source says, or the extension of the key.
         metadata: user metadata; names are lower-case ASCII, values any text.
+        storage_class: the service's own word for where the object is to be kept, such as ``STANDARD_IA``.
         chunk_size: bytes per part of a new upload, None for the client's ``part_size``; an upload that is gone on with
             keeps its own.
         size: what the source must be long, in bytes; a stream that ends otherwise is not published.
@@ -40,7 +41,7 @@ class UploadMethods(ClientBase):
         source_id: names the content of the source. Equal ids mean equal bytes: what an earlier run of it left is
             taken without a look.
         overwrite: False raises ConflictError where there is an object at the key, before any byte moves, and again
-            before the new object is published.
+            when the new object is published: the service itself looks, where it can.
         restart: discard unfinished uploads of this key first.
         verify: read the object back at the end and compare it with the source; ``result.verified`` says that all was.
         workers: parts under way at once, by default the client's.
@@ -60,6 +61,7 @@ class UploadMethods(ClientBase):
         bucket: str | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        storage_class: str | None = None,
         chunk_size: int | None = None,
         size: int | None = None,
         sha256: str | None = None,
@@ -82,6 +84,7 @@ class UploadMethods(ClientBase):
                 key,
                 content_type=content_type,
                 metadata=metadata,
+                storage_class=storage_class,
                 part_size=chunk_size,
                 size=size,
                 sha256=sha256,
@@ -103,6 +106,7 @@ class UploadMethods(ClientBase):
         bucket: str | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        storage_class: str | None = None,
         chunk_size: int | None = None,
         overwrite: bool = True,
     ) -> UploadResult:
@@ -116,6 +120,7 @@ class UploadMethods(ClientBase):
             bucket=bucket,
             content_type=content_type,
             metadata=metadata,
+            storage_class=storage_class,
             chunk_size=chunk_size,
             overwrite=overwrite,
         )
@@ -128,6 +133,7 @@ class UploadMethods(ClientBase):
         bucket: str | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        storage_class: str | None = None,
         chunk_size: int | None = None,
         sha256: str | None = None,
         overwrite: bool = True,
@@ -145,6 +151,7 @@ class UploadMethods(ClientBase):
             bucket=bucket,
             content_type=content_type,
             metadata=metadata,
+            storage_class=storage_class,
             chunk_size=chunk_size,
             sha256=sha256,
             overwrite=overwrite,
@@ -164,6 +171,7 @@ class UploadMethods(ClientBase):
         headers: Mapping[str, str] | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        storage_class: str | None = None,
         chunk_size: int | None = None,
         size: int | None = None,
         sha256: str | None = None,
@@ -188,6 +196,7 @@ class UploadMethods(ClientBase):
             bucket=bucket,
             content_type=content_type,
             metadata=metadata,
+            storage_class=storage_class,
             chunk_size=chunk_size,
             size=size,
             sha256=sha256,
@@ -208,6 +217,7 @@ class UploadMethods(ClientBase):
         bucket: str | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        storage_class: str | None = None,
         chunk_size: int | None = None,
         size: int | None = None,
         sha256: str | None = None,
@@ -230,6 +240,7 @@ class UploadMethods(ClientBase):
             bucket=bucket,
             content_type=content_type,
             metadata=metadata,
+            storage_class=storage_class,
             chunk_size=chunk_size,
             size=size,
             sha256=sha256,
@@ -252,6 +263,7 @@ class UploadMethods(ClientBase):
         source_client: ClientBase | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        storage_class: str | None = None,
         chunk_size: int | None = None,
         size: int | None = None,
         sha256: str | None = None,
@@ -284,6 +296,7 @@ class UploadMethods(ClientBase):
             bucket=bucket,
             content_type=content_type,
             metadata=metadata,
+            storage_class=storage_class,
             chunk_size=chunk_size,
             size=size,
             sha256=sha256,
@@ -304,6 +317,7 @@ class UploadMethods(ClientBase):
         source_id: str | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        storage_class: str | None = None,
         chunk_size: int | None = None,
         restart: bool = False,
         on_note: OnNote | None = None,
@@ -322,6 +336,7 @@ class UploadMethods(ClientBase):
                 part_size=chunk_size,
                 content_type=content_type,
                 metadata=metadata,
+                storage_class=storage_class,
                 restart=restart,
                 on_note=on_note,
             )

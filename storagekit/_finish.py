@@ -47,6 +47,8 @@ def check_parts(job: Job, session: Session, sent: Sent) -> None:
     Raises SourceChangedError, IntegrityError or ConflictError (somebody else wrote into the upload), UploadGoneError.
     """
     job.source.verify()
+    if job.copied is not None:
+        job.copied.look_again(job.cancel)
     if session.resumed or not session.record.strong:
         _check_listing(job, session, sent.parts)
 
@@ -100,6 +102,8 @@ class _Completion:
     def __init__(self, job: Job, session: Session, sent: Sent, before: ObjectInfo | None) -> None:
         self._job = job
         self._record = session.record
+        upload = session.record.upload
+        self._upload = replace(upload, options=replace(upload.options, if_absent=not job.overwrite))
         self._parts = [sent.parts[number] for number in sorted(sent.parts)]
         self._size = sent.size
         self._before = before
@@ -114,7 +118,7 @@ class _Completion:
     def _attempt(self) -> Published:
         driver = self._job.store.driver
         try:
-            answer = driver.complete_upload(self._record.upload, self._parts)
+            answer = driver.complete_upload(self._upload, self._parts)
         except Exception as error:
             if classify(driver.classify, error).code in RETRYABLE:
                 done = published(self._job, self._record, look(self._job), self._size)

@@ -49,6 +49,7 @@ HINTS: Mapping[Code, str] = {
     Code.NETWORK: "Check endpoint and network, then run again",
     Code.STALE_CONNECTION: "Check endpoint and network, then run again",
     Code.WRONG_ENDPOINT: "Use the endpoint and region that the bucket lives in",
+    Code.UNTRUSTED: "Find out whether it is the right server; if so, make its certificate or key known here",
     Code.ARCHIVED: "Restore the object from the archive first",
     Code.BUCKET_NOT_EMPTY: "Delete the objects first",
 }
@@ -64,6 +65,8 @@ SOURCE_HINTS: Mapping[Code, str] = {
     Code.SERVER: "Run again later",
     Code.NETWORK: "Run again",
     Code.STALE_CONNECTION: "Run again",
+    Code.WRONG_ENDPOINT: "Check the URL",
+    Code.UNTRUSTED: HINTS[Code.UNTRUSTED],
     Code.REFUSED: "Open the URL with another program to see what its server wants",
     Code.UNKNOWN: HINTS[Code.UNKNOWN],
 }
@@ -83,6 +86,8 @@ _CLASSES: dict[Code, type[errors.StorageError]] = {
     Code.EXPIRED_CREDENTIALS: errors.CredentialsError,
     Code.CLOCK_SKEW: errors.CredentialsError,
     Code.INVALID_NAME: errors.InvalidNameError,
+    Code.WRONG_ENDPOINT: errors.ConfigurationError,
+    Code.UNTRUSTED: errors.ServiceError,
     Code.THROTTLED: errors.ThrottledError,
     Code.TIMEOUT: errors.ServiceError,
     Code.SERVER: errors.ServiceError,
@@ -168,7 +173,7 @@ def classify(driver_classify: Callable[[BaseException], Failure], error: BaseExc
 def translate(
     failure: Failure, place: errors.Context, attempts: int, hints: Mapping[Code, str] = HINTS
 ) -> errors.StorageError:
-    """Return the error of our tree for ``failure``. The table is ``_CLASSES``; the advice is in ``hints``."""
+    """Return the error of our tree for ``failure``: class by ``_CLASSES``, advice its own or else that of ``hints``."""
     kind = _CLASSES.get(failure.code, errors.RequestRefusedError)
     context = errors.Context(
         backend=place.backend,
@@ -182,5 +187,5 @@ def translate(
         attempts=max(attempts, 1),
     )
     message = failure.detail or failure.code.value.replace("_", " ")
-    hint = _SAID if failure.code is Code.REFUSED and failure.vendor_code else hints.get(failure.code)
-    return kind(message, hint=hint, context=context)
+    advice = _SAID if failure.code is Code.REFUSED and failure.vendor_code else hints.get(failure.code)
+    return kind(message, hint=failure.hint or advice, context=context)

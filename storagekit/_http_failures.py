@@ -6,6 +6,7 @@ Their texts hold the URL with its query, which may be a signature.
 from __future__ import annotations
 
 import http.client
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -16,6 +17,9 @@ from requests import Response
 
 from storagekit.driver import Code, DriverError, Failure
 from storagekit.errors import StorageError
+from storagekit.transport import Peer, tls_failure, tls_wanted, wants_tls
+
+SOURCE = Peer("the source", "URL", "SSL_CERT_FILE (REQUESTS_CA_BUNDLE where that is set)")
 
 
 def read(answer: Response, count: int) -> bytes:
@@ -39,12 +43,26 @@ def told() -> Iterator[None]:
 def failure_of(error: BaseException) -> Failure:
     """Classify what ``requests`` and ``urllib3`` raise. Pure, as a driver's ``classify`` is."""
     causes = tuple(_causes(error))
+    tls = _of_tls(error)
+    if tls is not None:
+        return tls
     for kinds, code, detail in _MEANINGS:
         if any(isinstance(cause, kinds) for cause in causes):
             return Failure(code, detail)
     if isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError, OSError)):
         return Failure(Code.NETWORK, f"the connection to {_host(error)} failed: {_reason(error)}")
     return Failure(Code.UNKNOWN, f"{type(error).__name__} while reading the source")
+
+
+def _of_tls(error: BaseException) -> Failure | None:
+    """Return what a failed handshake with the source means; None for other failures, and where a proxy's failed."""
+    chain = tuple(_downwards(error))
+    if any(isinstance(each, (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)) for each in chain):
+        return None
+    if any(isinstance(each, http.client.BadStatusLine) and wants_tls(each) for each in chain):
+        return tls_wanted(SOURCE)
+    found = next((each for each in chain if isinstance(each, ssl.SSLError)), None)
+    return None if found is None or isinstance(found, TimeoutError) else tls_failure(found, SOURCE)
 
 
 def _host(error: BaseException) -> str:
@@ -55,17 +73,20 @@ def _host(error: BaseException) -> str:
 
 def _reason(error: BaseException) -> str:
     """Return what the system says of the innermost error ("Connection refused"), or its kind. Never its words."""
-    innermost, seen = error, {error}
-    while (below := _below(innermost)) is not None and below not in seen:
-        innermost = below
-        seen.add(below)
+    *_, innermost = _downwards(error)
     said = innermost.strerror if isinstance(innermost, OSError) else None
     return said or type(innermost).__name__
 
 
-def _below(error: BaseException) -> BaseException | None:
-    wrapped = [argument for argument in error.args if isinstance(argument, BaseException)]
-    return wrapped[-1] if wrapped else error.__cause__
+def _downwards(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, what it wraps, what that wraps: the last argument that is an error, or the cause."""
+    below: BaseException | None = error
+    seen: list[BaseException] = []
+    while below is not None and below not in seen:
+        yield below
+        seen.append(below)
+        wrapped = [argument for argument in below.args if isinstance(argument, BaseException)]
+        below = wrapped[-1] if wrapped else below.__cause__
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -77,11 +98,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 _MEANINGS: tuple[tuple[tuple[type[BaseException], ...], Code, str], ...] = (
-    (
-        (requests.exceptions.SSLError, urllib3.exceptions.SSLError),
-        Code.REFUSED,
-        "the source's TLS certificate was not accepted",
-    ),
     (
         (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError),
         Code.TIMEOUT,

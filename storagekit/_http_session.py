@@ -7,15 +7,18 @@ to any host. Every request asks the original URL again: where a redirect leads m
 
 from __future__ import annotations
 
+import functools
+import os
 from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 import requests
 from requests import PreparedRequest, Response
 from requests.structures import CaseInsensitiveDict
 
-from storagekit._http_failures import told
+from storagekit._http_failures import SOURCE, read, told
 from storagekit._http_rules import (
     Validators,
     garbled,
@@ -24,14 +27,17 @@ from storagekit._http_rules import (
     validators_of_piece,
     whole_of,
 )
+from storagekit._http_trust import authorities
 from storagekit._http_wire import StrictAdapter
 from storagekit.driver import Code, DriverError, Failure
 from storagekit.errors import RequestRefusedError, UnsupportedSourceError
+from storagekit.transport import tls_wanted, wants_tls
 
 _CONNECTIONS = 64  # kept alive; more workers than this is beyond what one source gives
 _CONNECT_S = 10.0
 _MOST_REDIRECTS = 20  # as browsers do
 _FIRST_BYTE = {"Range": "bytes=0-0"}
+_LONGEST_REFUSAL = 4096  # bytes of an answer 400 in which a server may say that it speaks TLS
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -56,6 +62,9 @@ class Requester:
         self._session = _Session()
         self._session.mount("http://", StrictAdapter(pool_maxsize=_CONNECTIONS))
         self._session.mount("https://", StrictAdapter(pool_maxsize=_CONNECTIONS))
+        trusted = authorities(os.environ)
+        self._session.verify = trusted.path or True
+        self._check_trust = functools.cache(trusted.check)  # the first request over TLS reads the file: 15 ms
         self._session.headers.update({"Accept-Encoding": "identity", **own})
 
     def get(self, headers: Mapping[str, str]) -> Response:
@@ -77,6 +86,8 @@ class Requester:
     def _send(self, url: str, headers: Mapping[str, str], *, own_host: bool) -> Response:
         withheld = {} if own_host else dict.fromkeys(self._private)
         auth = self._auth if own_host else None
+        if url.lower().startswith("https:"):
+            self._check_trust()
         with told():
             return self._session.get(
                 url, headers={**withheld, **headers}, auth=auth, stream=True, timeout=self._timeout
@@ -136,12 +147,21 @@ class Requester:
         """Return the answer if it has one of the statuses, else close it and raise what its status means."""
         if answer.status_code in statuses:
             return answer
-        answer.close()
+        with answer:
+            if _says_tls(answer):
+                raise DriverError(tls_wanted(SOURCE, answer.status_code))
         raise DriverError(status_failure(answer.status_code, answer.headers, self.shown))
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+
+def _says_tls(answer: Response) -> bool:
+    """Tell whether a refusal says that TLS is spoken at this port; one that cannot be read says nothing."""
+    with suppress(DriverError):
+        return answer.status_code == 400 and wants_tls(read(answer, _LONGEST_REFUSAL))
+    return False
 
 
 def _without_login(url: str) -> tuple[str, dict[str, str]]:

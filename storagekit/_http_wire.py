@@ -8,22 +8,29 @@ It parses our answers with four differences, each of which could otherwise end a
   could pass for the ``0`` of the last chunk;
 * what follows a chunk is CR LF, not any two bytes.
 
+And urllib3 logs no query of these requests, which may be a signature: it writes the URL of each one at DEBUG, and of an
+odd answer at WARNING.
+
 These methods are ``http.client``'s own, the same from Python 3.10 to 3.13; a test for each difference guards them.
 """
 
 from __future__ import annotations
 
 import http.client
+import logging
 import re
+import threading
 from email.errors import MissingHeaderBodySeparatorDefect
 from typing import Any, NoReturn
 
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.response import BaseHTTPResponse
 
 _MOST_INTERIM = 20  # 1xx answers before one answer; a server sends one or two
 _LONGEST_LINE = 1024  # of a chunk size with its extensions
+_QUERY = re.compile(r"\?.*", re.DOTALL)
 _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
 
 
@@ -63,19 +70,46 @@ class _Response(http.client.HTTPResponse):
         raise Garbled(what)
 
 
+class _Sending(threading.local):
+    """Whether this thread is inside a request of ours."""
+
+    ours = False
+
+
+_SENDING = _Sending()
+
+
+def _without_queries(record: logging.LogRecord) -> bool:
+    """Cut the queries out of what urllib3 logs of a request of ours; a host program sees its own ones whole."""
+    if _SENDING.ours and isinstance(record.args, tuple):
+        record.args = tuple(_QUERY.sub("?...", arg) if isinstance(arg, str) else arg for arg in record.args)
+    return True
+
+
+# On the logger, not on a handler: so it holds whatever the program around us does with its handlers and levels.
+logging.getLogger("urllib3.connectionpool").addFilter(_without_queries)
+
+
 class _Connection(HTTPConnection):
     response_class = _Response
 
 
-class _SecureConnection(HTTPSConnection):
-    response_class = _Response
+class _SecureConnection(_Connection, HTTPSConnection):
+    """The same over TLS."""
 
 
 class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection
 
+    def _make_request(self, *arguments: Any, **options: Any) -> BaseHTTPResponse:
+        _SENDING.ours = True
+        try:
+            return super()._make_request(*arguments, **options)
+        finally:
+            _SENDING.ours = False
 
-class _SecurePool(HTTPSConnectionPool):
+
+class _SecurePool(_Pool, HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 

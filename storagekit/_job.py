@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from storagekit import _metadata
 from storagekit._alive import Alive
@@ -94,6 +94,11 @@ class Job:
         if self.request.size is None:
             return plan_stream(self.store.limits, self.part_size, self.window.budget)
         return plan_parts(self.request.size, self.store.limits, self.part_size)
+
+    def read_through(self) -> Job:
+        """Return the same job for a service that does not copy by itself: the source is read, in parts that fit."""
+        part_size = min(self.part_size, max(self.window.budget // self.workers, self.store.limits.min_part))
+        return replace(self, copied=None, part_size=part_size)
 
     def options(self, token: str) -> WriteOptions:
         """Return what the object is written with under ``token``."""

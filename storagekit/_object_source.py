@@ -71,6 +71,19 @@ class OpenObject:
     def verify(self) -> None:
         """As ``check``: all bytes carried the etag."""
 
+    def look_again(self, cancel: Cancel) -> None:
+        """For a copy on the server, of which no byte was seen: is the object still the one that was opened?
+
+        Not every service compares the etag that a copy names (Ceph does not with parts, moto and rclone never do).
+        Raises SourceChangedError.
+        """
+        try:
+            now = self._store.with_cancel(cancel).head(self.bucket, self.key)
+        except ObjectNotFoundError as error:
+            raise changed(self.identity.shown) from error
+        if (now.etag, now.size) != (self.etag, self.size):
+            raise changed(self.identity.shown)
+
     def close(self) -> None:
         """Nothing is held open."""
 

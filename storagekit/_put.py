@@ -6,7 +6,10 @@ In a worker of its own, so that Ctrl-C is seen while it waits for the service.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
+from storagekit import _metadata
 from storagekit._body import MemoryBody, fill
 from storagekit._clock import Cancel
 from storagekit._crew import Crew
@@ -17,6 +20,8 @@ from storagekit._meter import Meter
 from storagekit._ordered import Loaded
 from storagekit._plan import Span
 from storagekit._send import proof_of
+from storagekit._start import look
+from storagekit.errors import ConflictError
 from storagekit.types import PartReceipt, Progress
 
 ONE_PUT = 100 * 1000**2
@@ -84,6 +89,23 @@ def _put(job: Job, data: memoryview, meter: Meter, stop: Cancel) -> Ended:
     job.source.verify()
     require_absent(job)
     body = MemoryBody(data, seen, meter, stop)
-    put = job.store.with_cancel(stop).put(job.bucket, job.key, body, job.options(job.clock.token()))
+    token = job.clock.token()
+    options = replace(job.options(token), if_absent=not job.overwrite)
+    receipt = partial(PartReceipt, 1, len(data), proof=proof_of(seen))
+    try:
+        put = job.store.with_cancel(stop).put(job.bucket, job.key, body, options)
+    except ConflictError:
+        landed = None if job.overwrite else _landed(job, token)
+        if landed is None:
+            raise
+        return landed, receipt(landed.etag)
     job.log.sent(len(data))
-    return Published(put.etag, "put", put.version), PartReceipt(1, len(data), put.etag, proof_of(seen))
+    return Published(put.etag, "put", put.version), receipt(put.etag)
+
+
+def _landed(job: Job, token: str) -> Published | None:
+    """Return what an earlier try of this very put made, whose answer was lost: the next one finds it in its way."""
+    at_key = look(job)
+    if at_key is None or at_key.metadata.get(_metadata.TOKEN) != token:
+        return None
+    return Published(at_key.etag, "head", at_key.version)

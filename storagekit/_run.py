@@ -9,6 +9,7 @@ from storagekit._context import UploadContext
 from storagekit._copy import copy_whole, fits_one_copy
 from storagekit._discard import discard
 from storagekit._finish import check_parts, clean_up, finish, require_absent
+from storagekit._help import beyond_help, copies_no_parts
 from storagekit._intent import clear
 from storagekit._job import Job, Published, Sent, Session
 from storagekit._ordered import Loaded, Reading
@@ -55,6 +56,14 @@ class _Lost(Exception):
         self.size = size
 
 
+class _NoCopies(Exception):
+    """The service does not copy the ranges of objects; ``session`` is the upload that they were wanted for."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__("the service does not copy parts of objects")
+        self.session = session
+
+
 class _Broke(Exception):
     """The source broke off while it was sent to the upload of ``session``, or before there was one."""
 
@@ -84,6 +93,10 @@ def run(job: Job, discarding: Records) -> UploadResult:
                 again, broken = broken, None
                 found = _read_again(job, again, breaks)
             return _attempt(job, found)
+        except _NoCopies as end:
+            discard(job, end.session.stored)
+            job.log.note(f"{end}: read and sent instead")
+            job, found = job.read_through(), None
         except _Lost as end:
             lost += 1
             last = lost == _ROUNDS or job.source.access is Access.ONCE
@@ -274,15 +287,15 @@ def _transfer(job: Job, session: Session, send: Callable[[Session], Sent]) -> Up
         check_parts(job, session, sent)
         size = sent.size  # of a weak identity the token proves nothing before: two streams may share an upload
         done = finish(job, session, sent)
-    except UploadGoneError as error:
-        raise _Lost(session, error, size) from error
     except SourceBroke as broke:
         broke.error.advise(_KEPT) if job.resumable else _leave(job, session, broke.error)
         raise _Broke(session, broke.error, broke.offset) from broke
     except BaseException as error:
-        if isinstance(error, RequestRefusedError) and error.code == "part_invalid":
-            gone = UploadGoneError(error.message, hint=error.hint, context=error.context)
-            raise _Lost(session, gone, None) from error
+        if copies_no_parts(error):
+            raise _NoCopies(session) from error
+        gone = beyond_help(job, session, error)
+        if gone is not None:
+            raise _Lost(session, gone, None if isinstance(error, RequestRefusedError) else size) from error
         _leave(job, session, error)
         raise
     return _result(job, session, clean_up(job, session.stored, done), sent.receipts)

@@ -15,7 +15,7 @@ from storagekit._meter import Meter
 from storagekit._retry import RetryPolicy
 from storagekit._throttle import Throttle
 from storagekit.driver import Body, Code, Driver, DriverError, Failure, Limits
-from storagekit.errors import ObjectNotFoundError
+from storagekit.errors import ObjectNotFoundError, StorageError, UploadGoneError
 from storagekit.types import (
     Checksum,
     ObjectInfo,
@@ -137,6 +137,17 @@ class Store:
             token = page.token
             if token is None:
                 return found
+
+    def gone(self, upload: Upload) -> UploadGoneError | None:
+        """Return the service's word for it, asked once, where an upload is not there any more."""
+        ask = partial(self.driver.list_parts, upload, None, 1)
+        try:
+            self.guard.call("list_parts", ask, bucket=upload.bucket, key=upload.key, retry=False)
+        except UploadGoneError as error:
+            return error
+        except StorageError:
+            return None  # it does not say
+        return None
 
     def uploads(self, bucket: str, key: str) -> list[PendingUpload]:
         """Return the unfinished uploads of exactly this key. Pages end where longer keys begin."""

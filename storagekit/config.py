@@ -339,7 +339,7 @@ def variables(setting: Setting) -> list[str]:
 
 def _require(spec: DriverSpec, values: Mapping[str, Value], profile: Profile | None) -> None:
     for setting in spec.settings:
-        if setting.required and setting.name not in values:
+        if setting.is_needed(values):
             names = " or ".join(setting.env)
             why = profile.withheld.get(setting.name) if profile else None
             raise ConfigurationError(

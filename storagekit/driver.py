@@ -66,6 +66,7 @@ class Code(Enum):
     CLOCK_SKEW = "clock_skew"
     INVALID_NAME = "invalid_name"
     WRONG_ENDPOINT = "wrong_endpoint"
+    UNTRUSTED = "untrusted"
     ARCHIVED = "archived"
     UNSUPPORTED = "unsupported"
     REFUSED = "refused"
@@ -82,7 +83,8 @@ class Failure:
     """What ``classify`` makes of an exception.
 
     ``retry_after_s`` is the service's own wish in seconds; ``status`` the HTTP status; ``vendor_code`` the
-    service's code as it wrote it; ``detail`` one sentence for people, without secrets.
+    service's code as it wrote it; ``detail`` one sentence for people, without secrets; ``hint`` one that says what to
+    do, where the code's own advice is not enough.
     """
 
     code: Code
@@ -91,6 +93,7 @@ class Failure:
     request_id: str | None = None
     status: int | None = None
     vendor_code: str | None = None
+    hint: str | None = None
 
 
 class DriverError(Exception):
@@ -336,7 +339,7 @@ class Setting:
 
     ``env`` are environment variables, the first that is set wins: the vendor SDK's names, then older aliases.
     ``default`` is what holds where it is set nowhere, for people: ``storagekit config show`` shows it, and the factory
-    is not given it.
+    is not given it. ``unless`` names another setting with which this one is not ``required``.
     """
 
     name: str
@@ -345,6 +348,11 @@ class Setting:
     required: bool = False
     help: str = ""
     default: str = ""
+    unless: str = ""
+
+    def is_needed(self, given: Iterable[str]) -> bool:
+        """Tell whether it has to be said, where the settings of these names are."""
+        return self.required and not {self.name, self.unless} & set(given)
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ def _rebuild(kind: type[StorageError], message: str, hint: str | None, context: 
 
 
 class ConfigurationError(StorageError, ValueError):
-    """Wrong arguments, environment or profile; raised before any byte moves."""
+    """Wrong arguments, environment or profile, or an endpoint that is another one; raised before any byte moves."""
 
     default_code = "configuration"
 
@@ -195,7 +195,7 @@ class CredentialsError(PermissionDeniedError):
 
 
 class ServiceError(StorageError, ConnectionError):
-    """Network or service failure that outlived every retry."""
+    """Network or service failure that outlived every retry, or a certificate that is not accepted: no retry helps."""
 
     default_code = "server"
 

@@ -113,6 +113,7 @@ class StreamingUploader:
         *,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        storage_class: str | None = None,
         part_size: int | None = None,
         size: int | None = None,
         sha256: str | None = None,
@@ -134,11 +135,12 @@ class StreamingUploader:
             key: 1 to 1,024 bytes of UTF-8, or the backend's own limit.
             content_type: None for what the source says, or the extension of the key.
             metadata: user metadata; names are lower-case ASCII, values any text. None keeps that of an object.
+            storage_class: the service's own word for where the object is to be kept; None for its usual one.
             part_size: bytes per part, for a new upload only; an adopted one keeps its plan.
             size: bytes that the source must have; fewer or more are an error.
             sha256: hex digest that the source must have; it is then read in order.
             source_id: the caller's own name for this very content, where the source cannot tell by itself.
-            overwrite: False to refuse to replace an object.
+            overwrite: False to refuse to replace an object; the service looks when it publishes, where it can.
             restart: discard all unfinished uploads of this key first.
             verify: read the object back at the end, and compare it with the source.
             workers: parts of this upload under way at once; None for the uploader's.
@@ -160,12 +162,14 @@ class StreamingUploader:
         """
         check_key(key, self.store.limits)
         check(size=size, sha256=sha256, part_size=part_size, content_type=content_type, source_id=source_id)
-        check(workers=workers or 1, on_progress=on_progress, on_note=on_note, cancel=cancel)
+        check(
+            workers=workers or 1, on_progress=on_progress, on_note=on_note, cancel=cancel, storage_class=storage_class
+        )
         stop = Cancel(cancel)
         with self._means(part_size, stop) as means:
             opened = as_source(source, self._retry, self._clock).open(stop)
             try:
-                request = request_for(opened, size, sha256, source_id, content_type, metadata)
+                request = request_for(opened, size, sha256, source_id, content_type, metadata, storage_class)
                 there = opened if isinstance(opened, OpenObject) else None
                 copied = there if there and there.scope == self._scope and not sha256 else None
                 carried = metadata is None and there is not None
@@ -198,6 +202,7 @@ class StreamingUploader:
         part_size: int | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        storage_class: str | None = None,
         restart: bool = False,
         on_note: Callable[[str], None] | None = None,
     ) -> UploadContext:
@@ -209,9 +214,10 @@ class StreamingUploader:
         """
         check_key(key, self.store.limits)
         check(part_size=part_size, content_type=content_type, source_id=source_id, on_note=on_note)
+        check(storage_class=storage_class)
         with self._means(part_size, Cancel()) as means:
             opened = StreamSource(()).open(means.cancel)
-            request = request_for(opened, None, None, source_id, content_type, metadata)
+            request = request_for(opened, None, None, source_id, content_type, metadata, storage_class)
             stored = _metadata.encode(metadata or {})
             job = self._job(opened, bucket, key, request, stored, part_size, means, Log(on_note))
             return init(job, discarding=self._known(job) if restart else NoRecords())
@@ -247,7 +253,8 @@ class StreamingUploader:
         with self._means(record.part_size, stop) as means:
             opened = StreamSource(stream, record.source, total_size).open(stop)
             identity = Identity(record.identity, record.source, record.strong)
-            request = Request(identity, total_size, record.content_type, record.metadata_digest)
+            kept = (record.content_type, record.metadata_digest, record.storage_class or None)
+            request = Request(identity, total_size, *kept)
             job = self._job(opened, record.bucket, record.key, request, {}, record.part_size, means, Log(on_note))
             try:
                 promise = sha256.lower() if sha256 else None
@@ -339,6 +346,7 @@ def request_for(
     source_id: str | None,
     content_type: str | None,
     metadata: Mapping[str, str] | None,
+    storage_class: str | None = None,
 ) -> Request:
     """Return what is asked for. Raises IntegrityError where the source already has another size than promised."""
     identity = opened.identity
@@ -353,7 +361,7 @@ def request_for(
     elif sha256 is not None and not identity.strong:
         identity = content_identity(identity.shown, sha256)
     digest = None if metadata is None else _metadata.digest(_metadata.encode(metadata))
-    return Request(identity, size if opened.size is None else opened.size, content_type, digest)
+    return Request(identity, size if opened.size is None else opened.size, content_type, digest, storage_class)
 
 
 def guess_content_type(key: str, said: str | None) -> str | None:

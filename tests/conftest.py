@@ -1,7 +1,8 @@
 """Fixtures for the whole suite. A server starts once per session, when the first test asks for it.
 
 With a way to MinIO (`minio_required`), MinIO not running is a failure, never a skip. Without one, Swift takes its
-place, and then it is Swift that has to run.
+place, and then it is Swift that has to run. moto and rclone need nothing but pip, so they have to run everywhere;
+Ceph's gateway has to where it is there or can be installed (`rgw_required`).
 """
 
 from __future__ import annotations
@@ -12,17 +13,30 @@ from pathlib import Path
 
 import pytest
 
-from storagekit.testing.servers import S3Server, Unavailable, minio_required, start_minio, start_swift
+from storagekit.testing.servers import (
+    S3Server,
+    Unavailable,
+    minio_required,
+    rgw_required,
+    start_minio,
+    start_moto,
+    start_rclone,
+    start_rgw,
+    start_swift,
+)
+
+pytest_plugins = ["tests.secrets_scan"]
 
 Start = Callable[[Path], AbstractContextManager[S3Server]]
 #: What became of each server in this session: it ran (a server), it could not be had (the reason), nobody asked (None).
 Outcomes = dict[str, S3Server | Unavailable | None]
+S3_SERVERS = ("minio", "swift", "moto", "rclone", "rgw")
 SERVERS = pytest.StashKey[Outcomes]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "integration: talks to a real server on loopback")
-    outcomes: Outcomes = {"minio": None, "swift": None}
+    outcomes: Outcomes = dict.fromkeys(S3_SERVERS)
     config.stash[SERVERS] = outcomes
 
 
@@ -32,6 +46,9 @@ def run_server(request: pytest.FixtureRequest, name: str, start: Start, *, requi
     try:
         with start(tmp_dir) as server:
             outcomes[name] = server
+            from tests.secrets_scan import declare  # here: pytest loads plugins after this file, and by itself
+
+            declare(server.secret_key)
             yield server
             return
     except Unavailable as error:
@@ -51,7 +68,22 @@ def swift(request: pytest.FixtureRequest) -> Iterator[S3Server]:
     yield from run_server(request, "swift", start_swift, required=not minio_required())
 
 
-@pytest.fixture(scope="session", params=["minio", "swift"])
+@pytest.fixture(scope="session")
+def moto(request: pytest.FixtureRequest) -> Iterator[S3Server]:
+    yield from run_server(request, "moto", start_moto, required=True)
+
+
+@pytest.fixture(scope="session")
+def rclone(request: pytest.FixtureRequest) -> Iterator[S3Server]:
+    yield from run_server(request, "rclone", start_rclone, required=True)
+
+
+@pytest.fixture(scope="session")
+def rgw(request: pytest.FixtureRequest) -> Iterator[S3Server]:
+    yield from run_server(request, "rgw", start_rgw, required=rgw_required())
+
+
+@pytest.fixture(scope="session", params=S3_SERVERS)
 def s3_server(request: pytest.FixtureRequest) -> S3Server:
     """Runs the test once on every server there is."""
     server: S3Server = request.getfixturevalue(request.param)

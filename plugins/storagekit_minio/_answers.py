@@ -7,8 +7,9 @@ without an etag has no receipt, a listing that is cut without saying where it go
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
+from hashlib import md5
 from xml.etree import ElementTree as ET
 
 from urllib3.response import BaseHTTPResponse
@@ -70,6 +71,36 @@ def made(response: BaseHTTPResponse) -> PutResult:
     return PutResult(_some(_xml.etag(root), _OF_STORED), response.headers.get("x-amz-version-id"), whole)
 
 
+def copied_part(response: BaseHTTPResponse) -> PutResult:
+    """Return the receipt of a part that was copied.
+
+    A service that knows no such copies (rclone) takes it for a part without bytes, and answers as for one: no document.
+    """
+    if not response.data and response.headers.get("ETag"):
+        raise DriverError(Failure(Code.UNSUPPORTED, "the service does not copy parts", status=response.status))
+    return made(response)
+
+
+def completed(response: BaseHTTPResponse, parts: Sequence[Part]) -> PutResult:
+    """Return the receipt of a complete.
+
+    Ceph names the object in its first answer and leaves the etag empty, which then is the one that S3 defines.
+    """
+    root = _document(response)
+    if _xml.local_name(root) == "CompleteMultipartUploadResult" and _xml.text(root, "Key") and not _xml.etag(root):
+        return PutResult(_some(_etag_of(parts), _OF_STORED), response.headers.get("x-amz-version-id"))
+    return made(response)
+
+
+def _etag_of(parts: Sequence[Part]) -> str | None:
+    """The MD5 of the MD5s of the parts, and how many there are; None where their etags are none."""
+    try:
+        together = b"".join(bytes.fromhex(part.etag) for part in parts)
+    except ValueError:
+        return None
+    return f"{md5(together, usedforsecurity=False).hexdigest()}-{len(parts)}"
+
+
 def upload_id(response: BaseHTTPResponse) -> str:
     """Return the id of an upload that was begun."""
     found = _xml.text(_document(response), "UploadId")
@@ -89,21 +120,27 @@ def object_page(response: BaseHTTPResponse) -> ObjectPage:
 
 
 def part_page(response: BaseHTTPResponse) -> PartPage:
-    """Return a page of parts; its token is the number of the last one."""
-    root = _document(response, "ListPartsResult")
+    """Return a page of parts; its token is the number of the last one. (moto calls it a response.)"""
+    root = _document(response, "ListPartsResult", "ListPartsResponse")
     parts = tuple(_part(each) for each in _xml.children(root, "Part"))
     return PartPage(parts, _next(root, _xml.text(root, "NextPartNumberMarker")))
 
 
 def upload_page(response: BaseHTTPResponse) -> UploadPage:
-    """Return a page of unfinished uploads; its token is key and id of the last one.
+    """Return a page of unfinished uploads; its token is key and id of where the next one begins.
 
-    Not NextKeyMarker and NextUploadIdMarker, which are the same by definition: MinIO leaves the first one empty,
-    Swift both for a page of one, and Swift does not encode them.
+    That is where the answer says (rclone: at the first that is not on this page); where it does not (MinIO leaves the
+    key out, Swift both for a page of one), behind the last upload. So it is where keys are encoded: Swift then leaves
+    the marker as it is.
     """
     root = _document(response, "ListMultipartUploadsResult")
     uploads = tuple(_pending(root, each) for each in _xml.children(root, "Upload"))
-    return UploadPage(uploads, _next(root, json.dumps([uploads[-1].key, uploads[-1].id]) if uploads else None))
+    if not uploads:
+        return UploadPage(uploads, _next(root, None))
+    said = _xml.text(root, "EncodingType") is None
+    key = (_xml.text(root, "NextKeyMarker") if said else None) or uploads[-1].key
+    upload = (_xml.text(root, "NextUploadIdMarker") if said else None) or uploads[-1].id
+    return UploadPage(uploads, _next(root, json.dumps([key, upload])))
 
 
 def delete_failures(response: BaseHTTPResponse) -> list[DeleteFailure]:
@@ -145,15 +182,15 @@ def _part(element: ET.Element) -> Part:
     )
 
 
-def _document(response: BaseHTTPResponse, name: str | None = None) -> ET.Element:
-    """Return the document, whose root has this name: a web page must not be taken for an empty listing."""
+def _document(response: BaseHTTPResponse, *names: str) -> ET.Element:
+    """Return the document, whose root has one of these names: a web page must not be taken for an empty listing."""
     root = _xml.parse(response.data)
     found = None if root is None else _xml.local_name(root)
-    if root is not None and found != "Error" and name in (None, found):
+    if root is not None and found != "Error" and (not names or found in names):
         return root
     is_page = response.data.lstrip()[:5].lower() in (b"<html", b"<!doc")
-    if name is not None and (is_page or found not in (None, "Error")):
-        detail = f"what answers there is no storage service: it sent something else than a {name}"
+    if names and (is_page or found not in (None, "Error")):
+        detail = f"what answers there is no storage service: it sent something else than a {names[0]}"
         raise DriverError(Failure(Code.WRONG_ENDPOINT, detail, status=response.status))
     message = _xml.text(root, "Message") or "the service answered with a success that is none"
     request_id = response.headers.get("x-amz-request-id")

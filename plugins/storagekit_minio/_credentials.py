@@ -12,7 +12,6 @@ own endpoint) for temporary ones, and again some seconds before those expire. A 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from minio.credentials.credentials import Credentials
 from minio.credentials.providers import AssumeRoleProvider, Provider, StaticProvider
@@ -83,8 +82,7 @@ def _of_botocore(profile: str | None) -> Callable[[], Credentials]:
             hint="Run: pip install 'storagekit-sdk[aws]', or give the keys themselves",
         ) from error
     try:
-        session: Any = Session  # it is not annotated
-        found = session(profile=profile).get_credentials()
+        found = Session(profile=profile).get_credentials()
     except BotoCoreError as error:
         raise ConfigurationError(f"AWS's configuration cannot be used: {_said(error)}") from error
     if found is None:

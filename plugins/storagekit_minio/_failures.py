@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
+from http.client import BadStatusLine
 
 from minio.error import InvalidResponseError, S3Error, ServerError
 from urllib3 import exceptions as http
 
 from storagekit.driver import Code, DriverError, Failure
+from storagekit.transport import Peer, tls_failure, tls_wanted, wants_tls
 from storagekit_minio._connections import StaleConnectionError
 
 _VENDOR: dict[str, Code] = {
@@ -97,8 +100,7 @@ _STATUS: dict[int, Code] = {
     503: Code.THROTTLED,
 }
 
-_NOT_TLS = ("wrong version number", "unknown protocol", "record layer failure")
-"""What OpenSSL says, release by release, when plain HTTP answers its greeting."""
+_SERVICE = Peer()
 
 
 def classify(error: BaseException) -> Failure:
@@ -141,11 +143,11 @@ def _of_number(status: int) -> Code:
 
 def _of_answer(error: S3Error) -> Failure:
     headers: Mapping[str, str] = error.response.headers
-    failure = of_code(error.code, error.message, error.response.status, headers.get("x-amz-request-id"))
-    detail = failure.detail
-    if failure.status == 400 and "HTTPS" in detail:  # Go: "Client sent an HTTP request to an HTTPS server"
-        detail = "the service speaks TLS at this port; write https:// before the endpoint"
-    return Failure(failure.code, detail, _retry_after(headers), failure.request_id, failure.status, failure.vendor_code)
+    status = error.response.status
+    if status == 400 and wants_tls(error.response.data or b""):
+        return tls_wanted(_SERVICE, status)
+    failure = of_code(error.code, error.message, status, headers.get("x-amz-request-id"))
+    return replace(failure, retry_after_s=_retry_after(headers))
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
@@ -167,22 +169,14 @@ def _of_network(error: BaseException) -> Failure:
     if any(isinstance(each, StaleConnectionError) for each in chain):
         return Failure(Code.STALE_CONNECTION, "the service had closed the pooled connection")
     if tls is not None and not isinstance(tls, TimeoutError):
-        return _of_tls(tls)
+        return tls_failure(tls, _SERVICE)
+    if any(isinstance(each, BadStatusLine) and wants_tls(each) for each in chain):
+        return tls_wanted(_SERVICE)
     if isinstance(error, http.NewConnectionError):
         return Failure(Code.NETWORK, f"no connection to the service: {_reason(chain)}")
     if any(isinstance(each, (http.TimeoutError, TimeoutError)) for each in chain):
         return Failure(Code.TIMEOUT, "the service did not answer in time")
     return Failure(Code.NETWORK, f"the connection to the service broke: {_reason(chain)}")
-
-
-def _of_tls(error: ssl.SSLError) -> Failure:
-    said = str(error).lower().replace("_", " ")
-    if isinstance(error, ssl.SSLCertVerificationError):
-        detail = f"the service's certificate is not accepted: {error.verify_message}"
-        return Failure(Code.REFUSED, f"{detail}; name its authority with SSL_CERT_FILE or ca_file")
-    if any(words in said for words in _NOT_TLS):
-        return Failure(Code.REFUSED, "the service does not speak TLS at this port; write http:// before the endpoint")
-    return Failure(Code.NETWORK, f"the TLS connection broke: {type(error).__name__}")
 
 
 def _causes(error: BaseException) -> list[BaseException]:

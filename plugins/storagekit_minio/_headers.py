@@ -68,6 +68,7 @@ def ranged(start: int, length: int | None) -> dict[str, str]:
 
 
 def source(bucket: str, key: str, if_match: str | None) -> Headers:
-    """Name the source of a copy, and the etag that it must have."""
-    wanted = {} if if_match is None else {"x-amz-copy-source-if-match": f'"{if_match}"'}
+    """Name the source of a copy, and the etag that it must have; Ceph has a name of its own for that."""
+    names = () if if_match is None else ("x-amz-copy-source-if-match", "x-amz-copy-if-match")
+    wanted = dict.fromkeys(names, f'"{if_match}"')
     return {"x-amz-copy-source": quote(f"/{bucket}/{key}"), **wanted}

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from minio.error import S3Error
 
-from storagekit.driver import Code
 from storagekit_minio import _xml
-from storagekit_minio._failures import classify
 
 USUAL = "us-east-1"
+_WRONG_REGION = frozenset({"AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect", "InvalidRegion"})
 
 
 class Regions:
@@ -30,7 +29,7 @@ class Regions:
     def may_learn(self, error: S3Error) -> bool:
         """Tell whether a request failed for a region that nobody has given."""
         redirected = error.response.status in (301, 307) or "x-amz-bucket-region" in error.response.headers
-        return not self._given and (redirected or classify(error).code is Code.WRONG_ENDPOINT)
+        return not self._given and (redirected or error.code in _WRONG_REGION)
 
     def learn(self, bucket: str | None, region: str | None) -> bool:
         """Remember a bucket's region; tell whether that is another than was thought."""

@@ -61,8 +61,14 @@ _COMMON = (
 
 SETTINGS = (
     Setting("endpoint", env=("MINIO_ENDPOINT", "STORAGE_ENDPOINT"), required=True, help=_ENDPOINT),
-    Setting("access_key", env=("MINIO_ACCESS_KEY", "STORAGE_ACCESS_KEY")),
-    Setting("secret_key", env=("MINIO_SECRET_KEY", "STORAGE_SECRET_KEY"), secret=True),
+    Setting("access_key", env=("MINIO_ACCESS_KEY", "STORAGE_ACCESS_KEY"), required=True, unless="credentials"),
+    Setting(
+        "secret_key",
+        env=("MINIO_SECRET_KEY", "STORAGE_SECRET_KEY"),
+        secret=True,
+        required=True,
+        unless="credentials",
+    ),
     Setting("session_token", env=("MINIO_SESSION_TOKEN",), secret=True, help="of temporary credentials"),
     Setting("region", env=("MINIO_REGION",), help="of the buckets", default="us-east-1, or what the service says"),
     *_COMMON,
@@ -75,8 +81,19 @@ S3_SETTINGS = (
         help=_ENDPOINT,
         default="https://s3.amazonaws.com",
     ),
-    Setting("access_key", env=("MINIO_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "STORAGE_ACCESS_KEY")),
-    Setting("secret_key", env=("MINIO_SECRET_KEY", "AWS_SECRET_ACCESS_KEY", "STORAGE_SECRET_KEY"), secret=True),
+    Setting(
+        "access_key",
+        env=("MINIO_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "STORAGE_ACCESS_KEY"),
+        required=True,
+        unless="credentials",
+    ),
+    Setting(
+        "secret_key",
+        env=("MINIO_SECRET_KEY", "AWS_SECRET_ACCESS_KEY", "STORAGE_SECRET_KEY"),
+        secret=True,
+        required=True,
+        unless="credentials",
+    ),
     Setting(
         "session_token", env=("MINIO_SESSION_TOKEN", "AWS_SESSION_TOKEN"), secret=True, help="of temporary credentials"
     ),

@@ -91,15 +91,12 @@ _BUCKET_DENIED: Words = (
 def plain(error: StorageError, step: str, subject: Subject, key: str = "") -> StorageError:
     """Return ``error`` with a sentence for people: same class, same place, same cause.
 
-    A refusal without a sentence of ours keeps the service's, with what was asked for in front. A region or endpoint
-    that is another one is a setting to correct.
+    A refusal without a sentence of ours keeps the service's, with what was asked for in front.
     """
     words = _words(error, step)
     if words is None:
         return reworded(error, f"{step} failed: {error.message}", error.hint)
     sentence, hint = (_filled(text, error, subject, key) for text in words)
-    if error.code == Code.WRONG_ENDPOINT.value:
-        error = ConfigurationError(error.message, context=error.context)
     return reworded(error, sentence, hint)
 
 

@@ -17,6 +17,7 @@ from storagekit._checkup.wire import TIMEOUT_S, Answer
 from storagekit._units import show_age
 from storagekit.driver import Code
 from storagekit.errors import ConfigurationError, Context, CredentialsError, ServiceError, StorageError
+from storagekit.transport import TLSProblem, tls_problem
 
 DAY_S = 86_400
 CLOCK_WARNS_S = 5 * 60
@@ -26,16 +27,9 @@ CLOCK_FAILS_S = 15 * 60
 CERTIFICATE_WARNS_DAYS = 14
 """An automatic renewal is tried 30 days before the end: with 14 left it has failed several times."""
 
+_WRONG_ENDPOINT = Context(code=Code.WRONG_ENDPOINT.value)
+
 _WITHIN = f"within {TIMEOUT_S:.0f} s"
-
-_NOT_TLS = ("wrong version number", "unknown protocol", "record layer failure")
-"""What OpenSSL says, release by release, when plain HTTP answers its greeting."""
-
-_TOO_OLD = ("unsupported protocol", "alert protocol version")
-
-# OpenSSL's numbers for why a certificate was not accepted (x509_vfy.h).
-_NOT_YET_VALID, _EXPIRED, _SELF_SIGNED, _HOSTNAME, _IP_ADDRESS = 9, 10, 18, 62, 64
-_UNKNOWN_AUTHORITY = (2, 19, 20, 21)
 
 
 # --- name and connection ----------------------------------------------------------------------------------------------
@@ -83,10 +77,10 @@ def speaks_plainly(error: Exception) -> bool | None:
     """Tell whether a failed handshake shows that plain HTTP is spoken; None where it does not tell."""
     if not isinstance(error, ssl.SSLError):
         return None
-    said = _said(error)
-    if any(words in said for words in _NOT_TLS):
-        return True
-    return False if "alert" in said or isinstance(error, ssl.SSLCertVerificationError) else None
+    problem = tls_problem(error)
+    if problem is TLSProblem.BROKEN:
+        return False if "alert" in str(error).lower() else None
+    return problem is TLSProblem.PLAIN
 
 
 def write_http(address: Address) -> ConfigurationError:
@@ -94,6 +88,7 @@ def write_http(address: Address) -> ConfigurationError:
     return ConfigurationError(
         f"the server speaks plain HTTP at {address}, not TLS",
         hint=f"Write {address.url(secure=False)} as the endpoint, or use the server's TLS port",
+        context=_WRONG_ENDPOINT,
     )
 
 
@@ -101,14 +96,16 @@ def write_https(address: Address) -> ConfigurationError:
     """Return the error for an http endpoint where TLS is spoken."""
     url = address.url(secure=True)
     return ConfigurationError(
-        f"the server speaks TLS at {address}, not plain HTTP", hint=f"Write {url} as the endpoint"
+        f"the server speaks TLS at {address}, not plain HTTP",
+        hint=f"Write {url} as the endpoint",
+        context=_WRONG_ENDPOINT,
     )
 
 
 def handshake_failure(address: Address, error: Exception) -> StorageError:
     """Return the error for a handshake that failed for no reason of the certificate's."""
-    if isinstance(error, ssl.SSLError) and any(words in _said(error) for words in _TOO_OLD):
-        return _out_of_reach(f"{address} offers no TLS 1.2 or newer", "Have the server updated")
+    if isinstance(error, ssl.SSLError) and tls_problem(error) is TLSProblem.OLD:
+        return _untrusted(f"{address} offers no TLS 1.2 or newer", "Have the server updated")
     if isinstance(error, TimeoutError):
         return _out_of_reach(f"{address} does not end the TLS handshake {_WITHIN}", "Is it a TLS port?")
     hint = "Is it a TLS port, and does something on the way look into TLS?"
@@ -119,22 +116,22 @@ def certificate_failure(
     address: Address, error: ssl.SSLCertVerificationError, certificate: Mapping[str, Any], authorities: str, now: float
 ) -> StorageError:
     """Return the error for a certificate that was not accepted. ``authorities`` is the file of those trusted."""
-    number = error.verify_code
-    if number in (_EXPIRED, _NOT_YET_VALID):
-        return _untimely(certificate, now, expired=number == _EXPIRED)
-    if number in (_HOSTNAME, _IP_ADDRESS):
+    reason = tls_problem(error)
+    if reason in (TLSProblem.EXPIRED, TLSProblem.NOT_YET_VALID):
+        return _untimely(certificate, now, expired=reason is TLSProblem.EXPIRED)
+    if reason is TLSProblem.OTHER_HOST:
         names = _some(names_of(certificate)) or "another name"
         hint = f"Write the endpoint with the name that the certificate is for, or have {address.host} added to it"
-        return _out_of_reach(f"the server's certificate is for {names}, not for {address.host}", hint)
-    if number == _SELF_SIGNED:
+        return _untrusted(f"the server's certificate is for {names}, not for {address.host}", hint)
+    if reason is TLSProblem.SELF_SIGNED:
         problem = "the server's certificate is signed by itself, and not trusted here"
-        return _out_of_reach(problem, "Name it with ca_file or SSL_CERT_FILE, if it is the server's")
-    if number in _UNKNOWN_AUTHORITY:
+        return _untrusted(problem, "Name it with ca_file or SSL_CERT_FILE, if it is the server's")
+    if reason is TLSProblem.UNKNOWN_AUTHORITY:
         problem = f"the server's certificate is issued by {issuer_of(certificate)}, whom {authorities} does not hold"
         hint = "Name the file of that authority with ca_file or SSL_CERT_FILE"
-        return _out_of_reach(problem, hint)
+        return _untrusted(problem, hint)
     problem = f"the server's certificate is not accepted: {error.verify_message}"
-    return _out_of_reach(problem, "Have the certificate replaced")
+    return _untrusted(problem, "Have the certificate replaced")
 
 
 def _untimely(certificate: Mapping[str, Any], now: float, *, expired: bool) -> StorageError:
@@ -143,7 +140,7 @@ def _untimely(certificate: Mapping[str, Any], now: float, *, expired: bool) -> S
     day = f" on {_day(at)}" if at else ""
     ago = f", {show_age(timedelta(seconds=abs(now - at)))} {'ago' if expired else 'from now'}" if at else ""
     problem = f"the server's certificate expired{day}{ago}" if expired else f"the certificate begins{day}{ago}"
-    return _out_of_reach(problem, f"Have it renewed; or if today is not {_day(now)}, set this machine's clock")
+    return _untrusted(problem, f"Have it renewed; or if today is not {_day(now)}, set this machine's clock")
 
 
 def certificate_finding(version: str, certificate: Mapping[str, Any], now: float) -> Finding:
@@ -197,6 +194,10 @@ def _out_of_reach(sentence: str, hint: str) -> ServiceError:
     return ServiceError(sentence, hint=hint, context=Context(code=Code.NETWORK.value))
 
 
+def _untrusted(sentence: str, hint: str) -> ServiceError:
+    return ServiceError(sentence, hint=hint, context=Context(code=Code.UNTRUSTED.value))
+
+
 def redirected_to_tls(address: Address, answer: Answer) -> bool:
     """Tell whether a plain request was sent on to the same host over TLS."""
     target = urlsplit(answer.headers.get("location", ""))
@@ -248,10 +249,6 @@ def _day(at: float) -> str:
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def _said(error: ssl.SSLError) -> str:
-    return str(error).lower().replace("_", " ")
 
 
 def _reason(error: Exception) -> str:

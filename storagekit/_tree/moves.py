@@ -39,6 +39,7 @@ class Wishes:
     verify: bool = False
     dry_run: bool = False
     chunk_size: int | None = None
+    storage_class: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class Target:
             key,
             bucket=self.bucket,
             chunk_size=self.wishes.chunk_size,
+            storage_class=self.wishes.storage_class,
             restart=self.wishes.restart,
             verify=self.wishes.verify,
             workers=workers,

@@ -1,7 +1,7 @@
 """The exit codes.
 
-0 done    1 other failure, or some objects failed    2 usage or configuration    3 not found
-4 permission or credentials    5 network or service, after retries
+0 done    1 other failure, or some objects failed    2 usage or configuration, http and https mixed up
+3 not found    4 permission or credentials    5 network or service, after retries; a certificate not accepted
 6 integrity: source changed, truncated, checksum    130 interrupted
 141 the reader of standard output went away, as a shell says of programs that SIGPIPE ends
 """

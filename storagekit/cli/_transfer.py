@@ -35,6 +35,7 @@ class Wishes:
     size: int | None = None
     sha256: str | None = None
     part_size: int | None = None
+    storage_class: str | None = None
 
     def refuse_promises(self) -> None:
         """Raise ConfigurationError if anything is said of the bytes where nothing can be done with it."""
@@ -77,6 +78,7 @@ class Upload:
                 sha256=self.wishes.sha256,
                 restart=self.wishes.restart,
                 verify=self.wishes.verify,
+                storage_class=self.wishes.storage_class,
                 on_progress=listener,
                 on_note=self.output.note,
                 **more,

@@ -65,6 +65,7 @@ def _run(
     }
     if isinstance(source, Remote) and isinstance(target, LocalPath):
         return client.download_tree(source.key, target.path, **how)
+    how["storage_class"] = wishes.storage_class
     if isinstance(source, LocalPath) and isinstance(target, Remote):
         return client.upload_tree(source.path, target.key, **how)
     if isinstance(source, Remote) and isinstance(target, Remote):

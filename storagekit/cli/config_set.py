@@ -15,7 +15,7 @@ from storagekit.cli._output import Output
 from storagekit.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
@@ -62,7 +62,7 @@ def run(
     _check(spec, given, {**there, **given}.keys() - removed, str(path))
     change(path, Change(profile, given, removed))
     _say(output, profile, path, sorted(given), sorted(removed))
-    for name in sorted(_needed(spec) - there.keys() - given.keys()):
+    for name in sorted(_needed(spec, there.keys() | given.keys())):
         output.note(f"{name} is not in the profile: it has to come from an argument or a variable")
 
 
@@ -114,8 +114,8 @@ def _secrets(spec: DriverSpec) -> set[str]:
     return {setting.name for setting in spec.settings if setting.secret}
 
 
-def _needed(spec: DriverSpec) -> set[str]:
-    return {setting.name for setting in spec.settings if setting.required}
+def _needed(spec: DriverSpec, known: Iterable[str]) -> set[str]:
+    return {setting.name for setting in spec.settings if setting.is_needed(known)}
 
 
 def _require_settable(spec: DriverSpec, values: Mapping[str, str], asked: list[str]) -> None:
@@ -134,7 +134,7 @@ def _require_settable(spec: DriverSpec, values: Mapping[str, str], asked: list[s
 
 def _to_ask(spec: DriverSpec, known: Mapping[str, str], asked: list[str]) -> Iterator[str]:
     """Yield what is to be asked for, in the order of the backend's settings: what was named, and needed secrets."""
-    needed = {name for name in _secrets(spec) & _needed(spec) if name not in known}
+    needed = _secrets(spec) & _needed(spec, known)
     yield from (setting.name for setting in spec.settings if setting.name in {*needed, *asked})
     yield from (name for name in asked if name not in {setting.name for setting in spec.settings})
 

@@ -88,6 +88,10 @@ def cp(
     sha256: Annotated[
         str | None, typer.Option(metavar="HEX", help="SHA-256 that SRC must have; else nothing is published or left.")
     ] = None,
+    storage_class: Annotated[
+        str | None,
+        typer.Option(metavar="CLASS", help="Where DST is kept, in the service's own word, such as STANDARD_IA."),
+    ] = None,
     source_profile: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Profile of SRC, where both are objects.", autocompletion=complete_profile),
@@ -101,7 +105,9 @@ def cp(
     output = Output(as_json, quiet, data_on_stdout=isinstance(target, StandardStream))
     wanted = parse_size(part_size) if part_size is not None else None
     promised = parse_size(size) if size is not None else None
-    wishes = Wishes(not no_resume, restart, verify, dry_run, promised, sha256, wanted)
+    wishes = Wishes(not no_resume, restart, verify, dry_run, promised, sha256, wanted, storage_class)
+    if storage_class is not None and not isinstance(target, Remote):
+        raise ConfigurationError("--storage-class is for what is written to a service", hint="Leave it out")
     with ExitStack() as stack:
         client = stack.enter_context(
             connection.client(

@@ -109,7 +109,8 @@ class Bucket:
         """Make the file ``source``, open as ``fd``, the object at ``key``.
 
         ``alive`` is the file that exists exactly as long as this may be done (``source`` itself, or an upload's
-        ``data``, which goes with it); ``gone`` is raised where it does not exist any more. Raises CONFLICT.
+        ``data``, which goes with it); ``gone`` is raised where it does not exist any more. Raises CONFLICT, and
+        PRECONDITION where there is an object and ``options`` say that there must be none.
         """
         with suppress(PermissionError):  # not the file's owner: then the time of its last write has to do
             os.utime(fd, ns=(time.time_ns(), time.time_ns()))
@@ -120,6 +121,8 @@ class Bucket:
             if not os.path.exists(alive):
                 raise gone
             require_key(self.path, key)
+            if options.if_absent and self._present(key) is not None:
+                raise files.refusal(Code.PRECONDITION, "there is an object at the key by now")
             try:
                 self._write_labels(key, etag, options)
                 files.make_directories(self.path, key.rpartition("/")[0], durable=True)

@@ -34,7 +34,7 @@ import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 
 from storagekit.driver import Body, Code, DriverError
@@ -122,16 +122,17 @@ class UploadFolder:
         found = [self._registered(number) for number in sorted(numbers)]
         return {stored.number: stored for stored in found if stored is not None}
 
-    def complete(self, bucket: Bucket, parts: Sequence[Part], min_part: int) -> PutResult:
-        """Publish ``parts``. Raises PART_INVALID, TOO_SMALL, UPLOAD_GONE, CONFLICT."""
+    def complete(self, bucket: Bucket, parts: Sequence[Part], min_part: int, *, if_absent: bool) -> PutResult:
+        """Publish ``parts``. Raises PART_INVALID, TOO_SMALL, UPLOAD_GONE, CONFLICT, PRECONDITION."""
+        options = replace(self.options, if_absent=if_absent)
         with self.held(fcntl.LOCK_EX):
             stored = self.stored()
             self.require()  # an abort takes ``data`` first: what it removed of the rest was not merely never sent
             chosen = _chosen(stored, parts, min_part)
             if len(chosen) == len(stored) and self._is_contiguous(chosen):
-                result = self._complete_in_place(bucket, chosen)
+                result = self._complete_in_place(bucket, chosen, options)
             else:
-                result = self._complete_by_copy(bucket, chosen)
+                result = self._complete_by_copy(bucket, chosen, options)
             files.remove_flat(self.directory)
         bucket.prune()
         return result
@@ -142,23 +143,23 @@ class UploadFolder:
             files.remove(self.data)
             bucket.drop_stale_labels(self.key)
 
-    def _complete_in_place(self, bucket: Bucket, chosen: list[_Stored]) -> PutResult:
+    def _complete_in_place(self, bucket: Bucket, chosen: list[_Stored], options: WriteOptions) -> PutResult:
         with _or_gone(), files.opened(self.data, os.O_RDWR) as fd:
             for stored in chosen:
                 if stored.place != _IN_PLACE:  # it was sent twice: the better bytes lie outside
                     self._copy(stored, fd, self._offset(stored.number))
             # nothing registered lies behind the end, so a kill from here on leaves a whole upload
             os.ftruncate(fd, sum(stored.size for stored in chosen))
-            return bucket.publish(self.data, fd, self.key, self.options, alive=self.data, gone=_gone())
+            return bucket.publish(self.data, fd, self.key, options, alive=self.data, gone=_gone())
 
-    def _complete_by_copy(self, bucket: Bucket, chosen: list[_Stored]) -> PutResult:
+    def _complete_by_copy(self, bucket: Bucket, chosen: list[_Stored], options: WriteOptions) -> PutResult:
         with bucket.temporary(self.key) as (path, fd):
             offset = 0
             for stored in chosen:
                 with _or_gone():
                     self._copy(stored, fd, offset)
                 offset += stored.size
-            return bucket.publish(path, fd, self.key, self.options, alive=self.data, gone=_gone())
+            return bucket.publish(path, fd, self.key, options, alive=self.data, gone=_gone())
 
     def _copy(self, stored: _Stored, target: int, offset: int) -> None:
         start = self._offset(stored.number) if stored.place == _IN_PLACE else 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
-from fastcrc import crc64
+from fastcrc import crc32, crc64
 
 from storagekit.driver import Body, Code
 from storagekit.types import Checksum, ObjectInfo, Part, Upload
@@ -124,9 +124,11 @@ def md5(data: bytes | memoryview) -> str:
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
-def crc64_of(data: memoryview) -> Checksum:
-    """Return the checksum that ``limits.checksum`` names by default."""
-    return Checksum("crc64", f"{crc64.xz(data):016x}")
+def digest_of(algorithm: str, data: memoryview) -> Checksum:
+    """Return the checksum of that name."""
+    if algorithm == "md5":
+        return Checksum(algorithm, md5(data))
+    return Checksum(algorithm, f"{crc32.iscsi(data):08x}" if algorithm == "crc32c" else f"{crc64.xz(data):016x}")
 
 
 def received(body: Body, limit: int) -> memoryview:
@@ -140,7 +142,7 @@ def received(body: Body, limit: int) -> memoryview:
         raise Refused("IncompleteBody", f"the body has {len(data):,} bytes, {body.size:,} were announced")
     view = memoryview(data).toreadonly()
     sent = body.checksum
-    if sent is not None and sent.value != (md5(view) if sent.algorithm == "md5" else crc64_of(view).value):
+    if sent is not None and sent != digest_of(sent.algorithm, view):
         raise Refused("BadDigest", f"the {sent.algorithm} of the bytes received is not the one announced")
     return view
 

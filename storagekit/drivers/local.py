@@ -195,7 +195,8 @@ class LocalDriver:
             return folder.put_part(number, _RangeBody(reader, start, length))
 
     def create_upload(self, bucket: str, key: str, options: WriteOptions, part_size: int | None) -> Upload:
-        return replace(uploads.create(self._bucket(bucket), key, options, part_size), bucket=bucket)
+        plain = replace(options, checksum=None)  # it is CRC-64 for everybody
+        return replace(uploads.create(self._bucket(bucket), key, plain, part_size), bucket=bucket)
 
     def put_part(self, upload: Upload, number: int, body: Body) -> Part:
         return uploads.find(self._bucket(upload.bucket), upload).put_part(number, body)
@@ -208,7 +209,8 @@ class LocalDriver:
 
     def complete_upload(self, upload: Upload, parts: Sequence[Part]) -> PutResult:
         home = self._bucket(upload.bucket)
-        return uploads.find(home, upload).complete(home, parts, self.limits.min_part)
+        folder = uploads.find(home, upload)
+        return folder.complete(home, parts, self.limits.min_part, if_absent=upload.options.if_absent)
 
     def abort_upload(self, upload: Upload) -> None:
         uploads.abort(self._bucket(upload.bucket), upload)

@@ -15,6 +15,7 @@ All of ``memory://`` in one process is one store. Nothing outlives the process.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Any
@@ -30,7 +31,7 @@ from storagekit.drivers._memory_store import (
     MemoryStore,
     Pending,
     Refused,
-    crc64_of,
+    digest_of,
     joined,
     md5,
     received,
@@ -147,13 +148,16 @@ class MemoryDriver:
 
     def create_upload(self, bucket: str, key: str, options: WriteOptions, part_size: int | None) -> Upload:
         self._check(bucket, key)
-        upload = Upload(bucket, key, uuid4().hex, options, part_size)
+        agreed = options.checksum if options.checksum == self.limits.part_checksum else None
+        upload = Upload(bucket, key, uuid4().hex, replace(options, checksum=agreed), part_size)
         with self.store.lock:
             self._bucket(bucket).uploads[upload.id] = Pending(upload, self._now())
         return upload
 
     def put_part(self, upload: Upload, number: int, body: Body) -> Part:
-        self._pending(upload)
+        agreed = self._pending(upload).upload.options.checksum
+        if agreed is not None and (body.checksum is None or body.checksum.algorithm != agreed):
+            raise Refused("InvalidRequest", f"every part of this upload carries {agreed}, as was agreed")
         return self._enter(upload, number, received(body, self.limits.max_part))
 
     def list_parts(self, upload: Upload, token: str | None = None, limit: int = 1000) -> PartPage:
@@ -178,7 +182,8 @@ class MemoryDriver:
         with self.store.lock:
             pending = self._pending(upload)
             data, etag = joined([pending.parts[part.number][1] for part in self._chosen(pending, parts)])
-            result = self._publish(upload.bucket, upload.key, data, etag, pending.upload.options)
+            options = replace(pending.upload.options, if_absent=upload.options.if_absent)
+            result = self._publish(upload.bucket, upload.key, data, etag, options)
             del self._bucket(upload.bucket).uploads[upload.id]
         return result
 
@@ -255,16 +260,21 @@ class MemoryDriver:
 
     def _publish(self, bucket: str, key: str, data: memoryview, etag: str, options: WriteOptions) -> PutResult:
         metadata = MappingProxyType(dict(options.metadata))
-        info = ObjectInfo(key, len(data), etag, self._now(), options.content_type, metadata)
-        blob = Blob(info, data, crc64_of(data))
+        labels = (options.content_type, metadata, None, options.storage_class)
+        blob = Blob(ObjectInfo(key, len(data), etag, self._now(), *labels), data, digest_of("crc64", data))
         with self.store.lock:
-            self._bucket(bucket).store(blob)
+            home = self._bucket(bucket)
+            if options.if_absent and key in home.blobs:
+                raise Refused("PreconditionFailed", "there is an object at the key by now")
+            home.store(blob)
         return PutResult(etag, checksum=blob.checksum)
 
     def _enter(self, upload: Upload, number: int, data: memoryview) -> Part:
-        part = Part(number, len(data), md5(data), crc64_of(data), self._now())
         with self.store.lock:
-            self._pending(upload).parts[number] = part, data
+            pending = self._pending(upload)
+            checksum = digest_of(pending.upload.options.checksum or "crc64", data)
+            part = Part(number, len(data), md5(data), checksum, self._now())
+            pending.parts[number] = part, data
         return part
 
     def _chosen(self, pending: Pending, parts: Sequence[Part]) -> Sequence[Part]:

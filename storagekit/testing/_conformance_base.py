@@ -72,9 +72,38 @@ class Harness:
     bucket takes several pages) it may leave out keys of that folder.
     ``copies_have_one_etag``: head and listing agree on the etag of a copy of a multipart object; else (Swift) head has
     the source's, and the listing the MD5 of the bytes.
+    ``atomic_puts``: who looks at an object while it is replaced sees the old or the new one; else (rclone) the bytes or
+    the labels of the one with the size of the other, until that is done.
+    ``completes_have_one_etag``: a complete answers with the etag that the object has; else (rclone) with another.
+    ``tells_losers``: of two calls that end one upload at the same moment, the loser is told UPLOAD_GONE; else (moto,
+    Ceph, rclone) SERVER, upon which the core looks at what is there.
+    ``hides_gone``: the calls that answer SERVER where the upload is gone (Ceph: a complete; moto: a part as well).
+    ``ids_belong_to_keys``: an upload's id under another key is no upload; else (moto) it is good for every key.
+    ``keeps_refused``: an upload outlives a complete or a part that is refused; else (rclone) it is gone.
+    ``replaces_parts``: a number that is sent again with other bytes is replaced; else (rclone) that is UNSUPPORTED.
+    ``gaps``: the numbers of an upload's parts may have gaps; else (rclone) a complete with one is PART_INVALID.
+    ``copies_parts``: there is ``copy_part``; else (rclone) it is UNSUPPORTED.
+    ``unconditional``: those of ``copy`` and ``copy_part`` that ignore ``if_match`` (Ceph: parts; moto and rclone: all).
+    ``lost_part_sources``: keys that ``copy_part`` does not find (Ceph decodes them once more).
+    ``copies_drop_labels``: a copy has the labels that it is given, and no others; else (rclone) also the source's.
+    ``copies_onto_itself``: such a copy is answered like any other; else (rclone) it is made, and the answer is SERVER.
+    ``keeps_what_is_above``: to delete ``a/b`` does nothing to ``a``; else (rclone, where ``a`` is a file) it goes too.
+    ``hides_folders``: where no object is, a listing shows no folder; else (rclone) that of an unfinished upload, or one
+    that once had such.
+    ``refuses_own_bucket``: a bucket that one has is BUCKET_EXISTS; else (AWS in us-east-1, moto, Ceph) a success that
+    changes nothing.
+    ``tells_initiated``: the listing of uploads says when they were begun; else (moto) always the same day of 2010.
+    ``pages_uploads``: that listing comes by pages; else (moto) as a whole.
+    ``exact_part_pages``: a page of parts begins behind the last one of the page before; else (moto, which takes its
+    number for a place) parts behind a gap in the numbers may be left out.
     ``many``: how many keys and parts the tests of full pages store: one more than a page of S3 holds. Fewer, where a
     request is slow (Swift: 10 ms), shows less.
-    ``odd_keys``: keys that the round trip leaves out, because this service cannot hold them.
+    ``agrees_on_checksums``: an upload gets the checksum of ``Limits.part_checksum`` when it asks for it; else (Swift)
+    the service is asked in vain, and parts carry ``Limits.checksum``.
+    ``conditional_writes``, ``conditional_completes``: ``if_absent`` is refused where there is an object, by put and by
+    complete_upload; else the service looks at nothing, and the core's own look beforehand is all there is.
+    ``storage_class``: one that the service keeps beside its usual one; None where it has no other.
+    ``odd_keys``: keys that the round trips leave out, because this service cannot hold them.
     """
 
     driver: Driver
@@ -88,6 +117,29 @@ class Harness:
     repeats_complete: bool = False
     exact_start_after: bool = True
     copies_have_one_etag: bool = True
+    agrees_on_checksums: bool = True
+    conditional_writes: bool = True
+    conditional_completes: bool = True
+    storage_class: str | None = None
+    atomic_puts: bool = True
+    completes_have_one_etag: bool = True
+    tells_losers: bool = True
+    hides_gone: frozenset[str] = frozenset()
+    ids_belong_to_keys: bool = True
+    keeps_refused: bool = True
+    replaces_parts: bool = True
+    gaps: bool = True
+    copies_parts: bool = True
+    unconditional: frozenset[str] = frozenset()
+    lost_part_sources: frozenset[str] = frozenset()
+    copies_drop_labels: bool = True
+    copies_onto_itself: bool = True
+    keeps_what_is_above: bool = True
+    hides_folders: bool = True
+    refuses_own_bucket: bool = True
+    tells_initiated: bool = True
+    pages_uploads: bool = True
+    exact_part_pages: bool = True
     many: int = 1001
     odd_keys: frozenset[str] = frozenset()
 
@@ -164,6 +216,36 @@ class Harness:
         found = self.driver.list_uploads(self.bucket, key).uploads
         return {upload.id for upload in found if upload.key == key}
 
+    def gone(self, call: str) -> Code:
+        """Return what ``call`` answers where the upload is gone."""
+        return Code.SERVER if call in self.hides_gone else Code.UPLOAD_GONE
+
+    def has_lost(self, code: Code) -> bool:
+        """Tell whether that is what a call may answer which another one was quicker than."""
+        return code is Code.UPLOAD_GONE or (code is Code.SERVER and not self.tells_losers)
+
+    def ends(self, upload: Upload, parts: list[Part]) -> PutResult:
+        """Complete the upload; assert that the answer's etag is the object's, or where that is declared, not."""
+        result = self.driver.complete_upload(upload, parts)
+        assert (self.head(upload.key).etag == result.etag) == self.completes_have_one_etag
+        return result
+
+    def replace(self, upload: Upload, number: int, data: bytes, instead_of: Part) -> Part:
+        """Send a part once more, with other bytes; return what is there then. What is declared is asserted."""
+        if self.replaces_parts:
+            return self.send(upload, number, data)
+        self.refuses(Code.UNSUPPORTED, self.driver.put_part, upload, number, self.body(data))
+        return instead_of
+
+    def outlives(self, upload: Upload, parts: list[Part]) -> bool:
+        """Tell whether an upload of which something was refused is still there; assert that it is as declared."""
+        if not self.keeps_refused:
+            self.refuses(Code.UPLOAD_GONE, self.driver.list_parts, upload)
+            return False
+        found = self.allows(self.parts, upload)
+        assert [(part.number, part.etag) for part in found] == [(part.number, part.etag) for part in parts]
+        return True
+
     def is_completed(self, upload: Upload, numbers: list[int]) -> None:
         """Assert what a completed upload of these parts is: gone, or still listed where that is declared."""
         if self.forgets_completed:
@@ -231,6 +313,14 @@ class Harness:
         """Assert content type and metadata of the object at ``key``."""
         info = self.head(key)
         assert (info.content_type, dict(info.metadata)) == (options.content_type, dict(options.metadata))
+
+    def is_relabelled(self, key: str, options: WriteOptions) -> None:
+        """Assert that of the copy at ``key``, which has other labels than its source where that is declared."""
+        found = self.head(key)
+        if self.copies_drop_labels:
+            assert dict(found.metadata) == dict(options.metadata)
+        assert {**found.metadata}.items() >= {**options.metadata}.items()
+        assert options.content_type in (None, found.content_type)
 
     def holds(self, key: str, data: bytes) -> None:
         """Assert that the object at ``key`` is ``data``, for head, listing and read alike."""

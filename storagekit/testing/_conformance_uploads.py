@@ -29,6 +29,14 @@ def whole(data: dict[int, bytes]) -> bytes:
     return b"".join(data[number] for number in sorted(data))
 
 
+def is_begun(harness: Harness, upload: PendingUpload) -> None:
+    """Assert that the listing says when an upload was begun, as far as the service does."""
+    if harness.tells_initiated:
+        is_recent(upload.initiated)
+    else:
+        assert upload.initiated is not None
+
+
 def is_recent(moment: datetime | None) -> None:
     """Assert that it is aware UTC and within an hour of now: clocks of server and tests may differ."""
     assert moment is not None
@@ -43,10 +51,9 @@ class UploadTests:
     def test_any_order(self, harness: Harness, numbers: tuple[int, ...]) -> None:
         upload, data = harness.begin("key"), numbered(harness, *numbers)
 
-        result = harness.driver.complete_upload(upload, send_all(harness, upload, data))
+        harness.ends(upload, send_all(harness, upload, data))
 
         harness.holds("key", whole(data))
-        assert harness.head("key").etag == result.etag
 
     @pytest.mark.parametrize("parts", [1, 2])
     def test_exact_multiple_of_the_part_size(self, harness: Harness, parts: int) -> None:
@@ -56,9 +63,9 @@ class UploadTests:
 
     @pytest.mark.parametrize("size", [0, 1, 100])
     def test_one_small_part(self, harness: Harness, size: int) -> None:
-        result = harness.multipart("key", pattern(size))
+        upload = harness.begin("key")
+        harness.ends(upload, [harness.send(upload, 1, pattern(size))])
         harness.holds("key", pattern(size))
-        assert harness.head("key").etag == result.etag
 
     def test_empty_last_part(self, harness: Harness) -> None:
         data = pattern(harness.part)
@@ -99,8 +106,9 @@ class UploadTests:
         parts = send_all(harness, upload, data)
 
         for seed in (11, 12, 13):
-            data[1] = pattern(harness.part, seed)
-            parts[0] = harness.send(upload, 1, data[1])
+            other = pattern(harness.part, seed)
+            parts[0] = harness.replace(upload, 1, other, parts[0])
+            data[1] = other if harness.replaces_parts else data[1]
             assert [p.etag for p in harness.driver.list_parts(upload).parts] == [p.etag for p in parts]
 
         harness.driver.complete_upload(upload, parts)
@@ -108,11 +116,11 @@ class UploadTests:
 
     def test_last_part_is_replaced_by_a_shorter_one(self, harness: Harness) -> None:
         upload, data = harness.begin("key"), numbered(harness, 1, 2, last=2000)
-        send_all(harness, upload, data)
-        data[2] = b"short"
         parts = send_all(harness, upload, data)
+        parts[1] = harness.replace(upload, 2, b"short", parts[1])
+        data[2] = b"short" if harness.replaces_parts else data[2]
 
-        assert [part.size for part in harness.driver.list_parts(upload).parts] == [harness.part, 5]
+        assert [part.size for part in harness.driver.list_parts(upload).parts] == [harness.part, len(data[2])]
         harness.driver.complete_upload(upload, parts)
         harness.holds("key", whole(data))
 
@@ -132,8 +140,13 @@ class UploadTests:
     def test_numbers_with_gaps(self, harness: Harness) -> None:
         upload = harness.begin("key")
         data = {number: pattern(harness.part, seed=number) for number in (2, harness.driver.limits.max_parts)}
-        harness.driver.complete_upload(upload, send_all(harness, upload, data))
-        harness.holds("key", whole(data))
+        parts = send_all(harness, upload, data)
+        if harness.gaps:
+            harness.driver.complete_upload(upload, parts)
+            harness.holds("key", whole(data))
+        else:
+            harness.refuses(Code.PART_INVALID, harness.driver.complete_upload, upload, parts)
+            harness.is_absent("key")
 
     def test_invisible_until_complete(self, harness: Harness) -> None:
         upload, data = harness.begin("folder/key"), pattern(harness.part)
@@ -141,7 +154,8 @@ class UploadTests:
 
         harness.is_absent("folder/key")
         assert harness.listed() == []
-        assert list(harness.driver.list(harness.bucket, delimiter="/").prefixes) == []
+        folders = [] if harness.hides_folders else ["folder/"]
+        assert list(harness.driver.list(harness.bucket, delimiter="/").prefixes) == folders
         harness.driver.complete_upload(upload, [part])
         harness.holds("folder/key", data)
 
@@ -200,9 +214,14 @@ class UploadListingTests:
         upload = harness.begin("key")
         sent = send_all(harness, upload, {number: pattern(100, seed=number) for number in (10, 9, 2, 1)})
 
-        listed = harness.parts(upload, limit)
+        found = [(part.number, part.etag) for part in harness.parts(upload, limit)]
 
-        assert [(part.number, part.etag) for part in listed] == [(part.number, part.etag) for part in sent]
+        wanted = [(part.number, part.etag) for part in sent]
+        if harness.exact_part_pages:
+            assert found == wanted
+        else:
+            assert found == wanted[: len(found)]
+            assert len(found) >= 3
 
     def test_more_parts_than_a_page_holds(self, harness: Harness) -> None:
         """A page has at most 1,000; a service that is asked for more cuts in silence."""
@@ -233,7 +252,11 @@ class UploadListingTests:
                 break
 
         assert numbers == sorted(set(numbers))
-        assert [number for number in numbers if number % 10 == 0] == [part.number for part in there]
+        found = [number for number in numbers if number % 10 == 0]
+        if harness.exact_part_pages:
+            assert found == [part.number for part in there]
+        else:
+            assert set(found) <= {part.number for part in there}
 
     def test_sizes_are_those_that_were_sent(self, harness: Harness) -> None:
         """Whatever was planned: a part of another size is how a resume finds out that it is not its own."""
@@ -243,16 +266,18 @@ class UploadListingTests:
             harness.send(upload, number, pattern(size, seed=number))
         assert {part.number: part.size for part in harness.parts(upload)} == sizes
 
-        sizes |= {1: 7, 3: part + 1, 5: part}
-        for number in (1, 3, 5):
-            harness.send(upload, number, pattern(sizes[number], seed=10 + number))
+        others = {1: 7, 3: part + 1, 5: part}
+        for sent in harness.parts(upload):
+            if sent.number in others:
+                harness.replace(upload, sent.number, pattern(others[sent.number], seed=10 + sent.number), sent)
+        sizes |= others if harness.replaces_parts else {}
         assert {part.number: part.size for part in harness.parts(upload)} == sizes
 
     def test_modified_follows_a_part_that_is_sent_again(self, harness: Harness) -> None:
         upload = harness.begin("key")
         harness.send(upload, 1, b"first")
         (first,) = harness.parts(upload)
-        harness.send(upload, 1, b"second")
+        harness.replace(upload, 1, b"second", first)
         (second,) = harness.parts(upload)
 
         for part in (first, second):
@@ -260,7 +285,7 @@ class UploadListingTests:
         assert first.modified is not None
         assert second.modified is not None
         assert first.modified <= second.modified
-        assert (first.size, second.size) == (5, 6)
+        assert (first.size, second.size) == (5, 6 if harness.replaces_parts else 5)
 
     def test_another_driver_goes_on_with_the_tokens(self, harness: Harness) -> None:
         uploads = [harness.begin("key") for _ in range(3)]
@@ -270,10 +295,10 @@ class UploadListingTests:
         parts = harness.driver.list_parts(uploads[0], limit=2)
         rest = other.list_parts(uploads[0], parts.token)
         begun = harness.driver.list_uploads(harness.bucket, "key", limit=2)
-        others = other.list_uploads(harness.bucket, "key", begun.token)
+        others = other.list_uploads(harness.bucket, "key", begun.token).uploads if harness.pages_uploads else ()
 
         assert [part.etag for part in parts.parts + rest.parts] == [part.etag for part in sent]
-        assert {upload.id for upload in begun.uploads + others.uploads} == {upload.id for upload in uploads}
+        assert {upload.id for upload in (*begun.uploads, *others)} == {upload.id for upload in uploads}
         other.close()
 
     def test_uploads_come_and_go(self, harness: Harness) -> None:
@@ -281,7 +306,7 @@ class UploadListingTests:
         assert harness.pending("a/key") == {first.id, second.id}
         (*found,) = (up for up in harness.driver.list_uploads(harness.bucket, "a/key").uploads if up.id == first.id)
         assert [upload.key for upload in found] == ["a/key"]
-        is_recent(found[0].initiated)
+        is_begun(harness, found[0])
 
         harness.driver.complete_upload(first, [harness.send(first, 1, b"x")])
         assert harness.pending("a/key") == {second.id}
@@ -300,7 +325,7 @@ class UploadListingTests:
                 assert {upload.id for upload in page.uploads if upload.key == key} == begun[key]
                 for upload in page.uploads:
                     assert upload.key.startswith(key)
-                    is_recent(upload.initiated)
+                    is_begun(harness, upload)
         other.close()
 
     def test_initiated_stays(self, harness: Harness) -> None:
@@ -320,7 +345,7 @@ class UploadListingTests:
         token: str | None = None
         while True:
             page = harness.driver.list_uploads(harness.bucket, wanted, token, limit)
-            assert len(page.uploads) <= limit
+            assert len(page.uploads) <= limit or not harness.pages_uploads
             found += page.uploads
             token = page.token
             if token is None:

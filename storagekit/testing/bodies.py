@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal
 
-from fastcrc import crc64
+from fastcrc import crc32, crc64
 
 from storagekit.types import Checksum
 
@@ -18,11 +18,13 @@ class BodyBroke(Exception):  # it plays the source's own failure, whatever that 
 
 
 def digest(algorithm: str, data: bytes) -> Checksum | None:
-    """Return the checksum of ``data`` that ``Limits.checksum`` names: ``crc64`` or ``md5``; None for ``none``."""
+    """Return the checksum of ``data`` of that name, as in ``Limits.checksum``; None for ``none``."""
     if algorithm == "none":
         return None
     if algorithm == "crc64":
         return Checksum(algorithm, f"{crc64.xz(data):016x}")
+    if algorithm == "crc32c":
+        return Checksum(algorithm, f"{crc32.iscsi(data):08x}")
     return Checksum(algorithm, hashlib.new(algorithm, data, usedforsecurity=False).hexdigest())
 
 

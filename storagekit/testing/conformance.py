@@ -36,7 +36,7 @@ from __future__ import annotations
 
 import pytest
 
-_GROUPS = ("base", "copies", "failures", "listing", "objects", "races", "uploads")
+_GROUPS = ("base", "copies", "failures", "listing", "objects", "options", "races", "uploads")
 pytest.register_assert_rewrite(*(f"storagekit.testing._conformance_{group}" for group in _GROUPS))
 
 from storagekit.testing._conformance_base import Harness, failure  # noqa: E402  # only now are asserts rewritten
@@ -44,6 +44,11 @@ from storagekit.testing._conformance_copies import CopyPartTests, CopyTests  # n
 from storagekit.testing._conformance_failures import BodyFailures, GoneFailures, MissingFailures  # noqa: E402
 from storagekit.testing._conformance_listing import ListTests  # noqa: E402
 from storagekit.testing._conformance_objects import BucketTests, ObjectTests, ReadTests  # noqa: E402
+from storagekit.testing._conformance_options import (  # noqa: E402
+    AgreedChecksumTests,
+    ConditionTests,
+    StorageClassTests,
+)
 from storagekit.testing._conformance_races import RaceTests  # noqa: E402
 from storagekit.testing._conformance_uploads import UploadListingTests, UploadTests  # noqa: E402
 from storagekit.testing.bodies import BodyBroke, BytesBody, digest, pattern  # noqa: E402
@@ -57,6 +62,9 @@ class DriverConformance(
     ReadTests,
     CopyTests,
     BucketTests,
+    AgreedChecksumTests,
+    ConditionTests,
+    StorageClassTests,
     ListTests,
     UploadTests,
     CopyPartTests,

@@ -1,4 +1,4 @@
-"""Targets for whole transfers by the installed command: a local directory, a real MinIO, a real Swift.
+"""Targets for whole transfers by the installed command: a local directory, and every real server there is.
 
 What a target says of itself (object bytes, what is left over) is found out without our code: by the file system for
 ``local`` and by the ``minio`` package for servers.
@@ -19,10 +19,12 @@ from typing import Any, Protocol
 from xml.etree import ElementTree as ET
 
 import pytest
+import urllib3
 from minio import Minio
 
 from storagekit.testing.http_source import PatternContent
 from storagekit.testing.servers import S3Server
+from tests.conftest import S3_SERVERS
 
 BUCKET = "datasets"
 
@@ -72,6 +74,8 @@ class S3Target:
     server: S3Server
     endpoint: str
     bucket: str = field(default_factory=lambda: f"t{uuid.uuid4().hex[:12]}")
+    ca_file: str | None = None
+    """The authority of a server that speaks TLS with a certificate of its own."""
 
     def __post_init__(self) -> None:
         self.name = self.server.name
@@ -80,13 +84,16 @@ class S3Target:
             "MINIO_ACCESS_KEY": self.server.access_key,
             "MINIO_SECRET_KEY": self.server.secret_key,
             "MINIO_REGION": self.server.region,
+            **({"SSL_CERT_FILE": self.ca_file} if self.ca_file else {}),
         }
+        scheme, _, address = self.server.endpoint.partition("://")
         self.client = Minio(
-            self.server.endpoint.removeprefix("http://"),
+            address,
             access_key=self.server.access_key,
             secret_key=self.server.secret_key,
             region=self.server.region,
-            secure=False,
+            secure=scheme == "https",
+            http_client=urllib3.PoolManager(ca_certs=self.ca_file) if self.ca_file else None,
         )
         self.client.make_bucket(bucket_name=self.bucket)
         self.keys: set[str] = set()
@@ -176,11 +183,7 @@ class Finished:
         return self.events[-1]
 
 
-def targets() -> Sequence[str]:
-    return ("local", "minio", "swift")
-
-
-@pytest.fixture(params=targets())
+@pytest.fixture(params=("local", *S3_SERVERS))
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Target:
     """Every kind of target there is, fresh."""
     return make_target(request, request.param, tmp_path)

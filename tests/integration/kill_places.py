@@ -158,7 +158,7 @@ class BotoUpload:
 @contextlib.contextmanager
 def boto_client(server: S3Server) -> Iterator[Any]:
     import boto3  # type: ignore[import-untyped]
-    from botocore.config import Config  # type: ignore[import-untyped]
+    from botocore.config import Config
 
     client = boto3.client(
         "s3",

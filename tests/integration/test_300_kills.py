@@ -34,7 +34,11 @@ from tests.integration.conftest import Sender, killed_at_the_end
 from tests.integration.kill_places import KEY, Foreign, Place, open_place
 from tests.integration.kill_rounds import Round, rounds
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(3600),
+    pytest.mark.shows_secrets("another tool: it logs what it signs at DEBUG", only="the log of botocore"),
+]
 
 KILLS = int(os.environ.get("STORAGEKIT_TEST_KILLS", "45"))
 """300 in the session ``nox -s acceptance``. However few, every kind of moment has its turn on every backend."""

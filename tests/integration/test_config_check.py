@@ -8,7 +8,6 @@ import logging
 import os
 import secrets
 import socket
-import ssl
 import tempfile
 import threading
 import time
@@ -20,12 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 import typer
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from minio import Minio, MinioAdmin
 from minio.credentials.providers import StaticProvider
 from typer.testing import CliRunner
@@ -40,6 +34,7 @@ from storagekit.drivers.local import LocalDriver
 from storagekit.errors import StorageError
 from storagekit.testing.proxy import Answer, Fault, FaultProxy, Garbage, Transaction, matches
 from storagekit.testing.servers import S3Server
+from storagekit.testing.tls import ALERT, GO, NGINX, Authority, Certificate, TLSFront, only_tls_1_1, self_signed
 from storagekit_minio.driver import MinioDriver
 
 pytestmark = pytest.mark.integration
@@ -396,92 +391,26 @@ def test_something_else_listens_there() -> None:
 
 
 @pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA(organization_name="storagekit tests")
+def authority() -> Authority:
+    return Authority()
 
 
 @pytest.fixture
-def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
-    path = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(path)
-    return str(path)
+def ca_file(authority: Authority, tmp_path: Path) -> str:
+    return authority.write(tmp_path / "ca.pem")
 
 
-def context_of(*pems: trustme.Blob) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.NamedTemporaryFile() as file:
-        for pem in pems:
-            file.write(pem.bytes())
-        file.flush()
-        context.load_cert_chain(file.name)
-    return context
-
-
-def server_context(issued: trustme.LeafCert) -> ssl.SSLContext:
-    return context_of(issued.private_key_and_cert_chain_pem)
-
-
-def self_signed() -> ssl.SSLContext:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(timezone.utc)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(1).not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
-    certificate = builder.sign(key, hashes.SHA256())
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return context_of(trustme.Blob(secret), trustme.Blob(certificate.public_bytes(Encoding.PEM)))
-
-
-@contextlib.contextmanager
-def behind_tls(server: S3Server, context: ssl.SSLContext, plain_answer: bytes = b"") -> Iterator[int]:
-    """Put TLS in front of a real server. A client that speaks plain HTTP gets ``plain_answer`` and is left."""
+def behind_tls(server: S3Server, certificate: Certificate, plain_answer: bytes = b"") -> TLSFront:
     host, _, port = server.endpoint.removeprefix("http://").partition(":")
-
-    def serve(connection: socket.socket) -> None:
-        if connection.recv(1, socket.MSG_PEEK) != b"\x16":  # the first byte of a TLS greeting
-            connection.recv(65_536)
-            connection.sendall(plain_answer)
-            return
-        with (
-            context.wrap_socket(connection, server_side=True) as near,
-            socket.create_connection((host, int(port)), 5) as far,
-        ):
-            back = threading.Thread(target=_pump, args=(far, near))
-            back.start()
-            _pump(near, far)
-            back.join()
-
-    with listening(lambda connection: _in_thread(serve, connection)) as front:
-        yield front
-
-
-def _in_thread(serve: Callable[[socket.socket], None], connection: socket.socket) -> None:
-    """Serve a connection beside others: the driver keeps its own open. It ends when the client closes it."""
-    own = socket.socket(fileno=connection.detach())
-    own.settimeout(5)
-
-    def run() -> None:
-        with own, contextlib.suppress(OSError):
-            serve(own)
-
-    threading.Thread(target=run, daemon=True).start()
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while block := source.recv(65_536):
-            target.sendall(block)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
+    return TLSFront(host, int(port), certificate.context(), plain_answer)
 
 
 def test_a_server_behind_tls_with_an_authority_of_its_own(
-    minio: S3Server, bucket: str, authority: trustme.CA, ca_file: str
+    minio: S3Server, bucket: str, authority: Authority, ca_file: str
 ) -> None:
-    context = server_context(authority.issue_cert("127.0.0.1", "localhost", not_after=in_days(100)))
-    with behind_tls(minio, context) as port:
-        by_number = check(settings_of(minio, endpoint=f"https://127.0.0.1:{port}", ca_file=ca_file), bucket)
-        by_name = check(settings_of(minio, endpoint=f"https://localhost:{port}", ca_file=ca_file), bucket)
+    with behind_tls(minio, authority.issue("127.0.0.1", "localhost")) as front:
+        by_number = check(settings_of(minio, endpoint=front.endpoint, ca_file=ca_file), bucket)
+        by_name = check(settings_of(minio, endpoint=f"https://localhost:{front.port}", ca_file=ca_file), bucket)
 
     assert [{}, {}] == [by_number.bad, by_name.bad]
     facts = by_name.steps["tls"].facts
@@ -489,11 +418,10 @@ def test_a_server_behind_tls_with_an_authority_of_its_own(
 
 
 def test_a_certificate_that_ends_soon_is_a_warning(
-    minio: S3Server, bucket: str, authority: trustme.CA, ca_file: str
+    minio: S3Server, bucket: str, authority: Authority, ca_file: str
 ) -> None:
-    context = server_context(authority.issue_cert("127.0.0.1", not_after=in_days(3.5)))
-    with behind_tls(minio, context) as port:
-        found = check(settings_of(minio, endpoint=f"https://127.0.0.1:{port}", ca_file=ca_file), bucket)
+    with behind_tls(minio, authority.issue("127.0.0.1", ends=3.5)) as front:
+        found = check(settings_of(minio, endpoint=front.endpoint, ca_file=ca_file), bucket)
 
     assert {"tls": "warning"} == found.bad
     assert "has 3 d left" in found.steps["tls"].sentence
@@ -504,41 +432,39 @@ def in_days(days: float) -> datetime:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_certificate_for_another_host(minio: S3Server, authority: trustme.CA, ca_file: str, host: str) -> None:
-    with behind_tls(minio, server_context(authority.issue_cert("*.example.net", "10.0.0.1"))) as port:
-        error = check(settings_of(minio, endpoint=f"https://{host}:{port}", ca_file=ca_file)).failed_at("tls")
+def test_a_certificate_for_another_host(minio: S3Server, authority: Authority, ca_file: str, host: str) -> None:
+    with behind_tls(minio, authority.issue("*.example.net", "10.0.0.1")) as front:
+        error = check(settings_of(minio, endpoint=f"https://{host}:{front.port}", ca_file=ca_file)).failed_at("tls")
 
     assert f"the server's certificate is for *.example.net, 10.0.0.1, not for {host}" == error.message
-    assert 5 == exit_code(error)
+    assert ("untrusted", 5) == (error.code, exit_code(error))
 
 
-def test_a_certificate_that_expired(minio: S3Server, authority: trustme.CA, ca_file: str) -> None:
-    issued = authority.issue_cert("127.0.0.1", not_before=in_days(-30), not_after=in_days(-9.5))
-    with behind_tls(minio, server_context(issued)) as port:
-        error = check(settings_of(minio, endpoint=f"https://127.0.0.1:{port}", ca_file=ca_file)).failed_at("tls")
+def test_a_certificate_that_expired(minio: S3Server, authority: Authority, ca_file: str) -> None:
+    with behind_tls(minio, authority.issue("127.0.0.1", begins=-30, ends=-9.5)) as front:
+        error = check(settings_of(minio, endpoint=front.endpoint, ca_file=ca_file)).failed_at("tls")
 
     assert f"the server's certificate expired on {in_days(-9.5):%Y-%m-%d}, 9 d ago" == error.message
 
 
-def test_a_certificate_that_is_not_valid_yet(minio: S3Server, authority: trustme.CA, ca_file: str) -> None:
-    issued = authority.issue_cert("127.0.0.1", not_before=in_days(2.5), not_after=in_days(9))
-    with behind_tls(minio, server_context(issued)) as port:
-        error = check(settings_of(minio, endpoint=f"https://127.0.0.1:{port}", ca_file=ca_file)).failed_at("tls")
+def test_a_certificate_that_is_not_valid_yet(minio: S3Server, authority: Authority, ca_file: str) -> None:
+    with behind_tls(minio, authority.issue("127.0.0.1", begins=2.5, ends=9)) as front:
+        error = check(settings_of(minio, endpoint=front.endpoint, ca_file=ca_file)).failed_at("tls")
 
     assert f"the certificate begins on {in_days(2.5):%Y-%m-%d}, 2 d from now" == error.message
 
 
 def test_a_certificate_that_nobody_but_itself_signed(minio: S3Server) -> None:
-    with behind_tls(minio, self_signed()) as port:
-        error = check(settings_of(minio, endpoint=f"https://127.0.0.1:{port}")).failed_at("tls")
+    with behind_tls(minio, self_signed("127.0.0.1")) as front:
+        error = check(settings_of(minio, endpoint=front.endpoint)).failed_at("tls")
 
     assert "the server's certificate is signed by itself, and not trusted here" == error.message
     assert "SSL_CERT_FILE" in str(error.hint)
 
 
-def test_an_authority_that_is_not_known(minio: S3Server, authority: trustme.CA) -> None:
-    with behind_tls(minio, server_context(authority.issue_cert("127.0.0.1"))) as port:
-        error = check(settings_of(minio, endpoint=f"https://127.0.0.1:{port}")).failed_at("tls")
+def test_an_authority_that_is_not_known(minio: S3Server, authority: Authority) -> None:
+    with behind_tls(minio, authority.issue("127.0.0.1")) as front:
+        error = check(settings_of(minio, endpoint=front.endpoint)).failed_at("tls")
 
     said = r"the server's certificate is issued by storagekit tests, whom certifi's list does not hold"
     assert (said, 5) == (error.message, exit_code(error))
@@ -553,19 +479,16 @@ def test_plain_http_behind_an_https_endpoint(s3_server: S3Server) -> None:
     assert 2 == exit_code(error)
 
 
-GO = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 MOVED = b"HTTP/1.1 301 Moved\r\nLocation: https://127.0.0.1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
-@pytest.mark.parametrize(
-    "answer", [GO, MOVED, b"\x15\x03\x01\x00\x02\x02\x46", b""], ids=["Go", "moved", "alert", "none"]
-)
-def test_tls_behind_an_http_endpoint(minio: S3Server, authority: trustme.CA, answer: bytes) -> None:
-    with behind_tls(minio, server_context(authority.issue_cert("127.0.0.1")), answer) as port:
-        error = check(settings_of(minio, endpoint=f"http://127.0.0.1:{port}")).failed_at("http")
+@pytest.mark.parametrize("answer", [GO, NGINX, MOVED, ALERT, b""], ids=["Go", "nginx", "moved", "alert", "none"])
+def test_tls_behind_an_http_endpoint(minio: S3Server, authority: Authority, answer: bytes) -> None:
+    with behind_tls(minio, authority.issue("127.0.0.1"), answer) as front:
+        error = check(settings_of(minio, endpoint=f"http://127.0.0.1:{front.port}")).failed_at("http")
 
-    assert f"Write https://127.0.0.1:{port} as the endpoint" == error.hint
-    assert 2 == exit_code(error)
+    assert f"Write {front.endpoint} as the endpoint" == error.hint
+    assert ("wrong_endpoint", 2) == (error.code, exit_code(error))
 
 
 def test_a_server_that_is_silent_about_tls_is_asked_in_plain_words() -> None:
@@ -579,13 +502,13 @@ def test_a_server_that_is_silent_about_tls_is_asked_in_plain_words() -> None:
     assert f"the server speaks plain HTTP at 127.0.0.1:{port}, not TLS" == error.message
 
 
-def test_nothing_newer_than_tls_1_1() -> None:
-    protocol_version = b"\x15\x03\x01\x00\x02\x02\x46"  # the alert of a server that has nothing newer
+def test_nothing_newer_than_tls_1_1(minio: S3Server, authority: Authority, ca_file: str) -> None:
+    context = only_tls_1_1(authority.issue("127.0.0.1").context())
+    with TLSFront("127.0.0.1", 1, context) as front:  # nobody gets as far as to what is behind it
+        error = check({**SETTINGS, "endpoint": front.endpoint, "ca_file": ca_file}).failed_at("tls")
 
-    with listening(lambda connection: connection.sendall(connection.recv(65_536)[:0] + protocol_version)) as port:
-        error = check({**SETTINGS, "endpoint": f"https://127.0.0.1:{port}"}).failed_at("tls")
-
-    assert f"127.0.0.1:{port} offers no TLS 1.2 or newer" == error.message
+    assert f"127.0.0.1:{front.port} offers no TLS 1.2 or newer" == error.message
+    assert ("untrusted", 5, 0) == (error.code, exit_code(error), front.handshakes)
 
 
 # --- directories ------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3  # type: ignore[import-untyped]
 import pytest
-from botocore.config import Config  # type: ignore[import-untyped]
+from botocore.config import Config
 
 from storagekit import StorageClient
 from storagekit.driver import Code
@@ -20,6 +20,7 @@ from storagekit.testing.servers import S3Server
 from tests.integration.conftest import Finished, S3Target, Sender, killed_at_the_end, sha256_of_pattern
 
 pytestmark = pytest.mark.integration
+boto_signs = pytest.mark.shows_secrets("another tool: it logs what it signs at DEBUG", only="the log of botocore")
 
 MIB = 1024**2
 PART = 5 * MIB
@@ -76,6 +77,7 @@ def begin_by(boto: Any, target: S3Target, key: str) -> str:
     return str(upload_id)
 
 
+@boto_signs
 def test_what_a_kill_left_is_listed_and_the_printed_command_goes_on_with_it(
     target: S3Target, sender: Sender, boto: Any, tmp_path: Path
 ) -> None:
@@ -111,6 +113,7 @@ def test_what_a_kill_left_is_listed_and_the_printed_command_goes_on_with_it(
     assert [] == target.left_over()
 
 
+@boto_signs
 def test_another_tools_upload_is_aborted_by_its_id_only(target: S3Target, sender: Sender, boto: Any) -> None:
     upload_id = begin_by(boto, target, "k")
     uri = target.uri("k")
@@ -128,6 +131,7 @@ def test_another_tools_upload_is_aborted_by_its_id_only(target: S3Target, sender
     assert [] == target.left_over()
 
 
+@boto_signs
 def test_a_service_that_lists_whole_keys_only_says_so(target: S3Target, sender: Sender, boto: Any) -> None:
     begin_by(boto, target, "a/k")
 

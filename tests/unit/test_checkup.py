@@ -58,7 +58,8 @@ CERTIFICATE: Mapping[str, Any] = {
 def test_an_endpoint_is_read_as_its_driver_reads_it(
     endpoint: str, use_ssl: str | None, expected: tuple[str, int, bool]
 ) -> None:
-    from storagekit_minio._settings import _boolean, parse_endpoint
+    from storagekit_minio._endpoint import parse_endpoint
+    from storagekit_minio._settings import _boolean
 
     address = parse_address(endpoint, use_ssl)
 

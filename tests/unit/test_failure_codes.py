@@ -69,9 +69,9 @@ ROWS = [
     ("ConditionalRequestConflict", 409, Code.PRECONDITION, errors.ConflictError, False),
     ("OperationAborted", 409, Code.CONFLICT, errors.ConflictError, False),
     # WrongEndpoint, Archived
-    ("PermanentRedirect", 301, Code.WRONG_ENDPOINT, errors.RequestRefusedError, False),
-    ("TemporaryRedirect", 307, Code.WRONG_ENDPOINT, errors.RequestRefusedError, False),
-    ("AuthorizationHeaderMalformed", 400, Code.WRONG_ENDPOINT, errors.RequestRefusedError, False),
+    ("PermanentRedirect", 301, Code.WRONG_ENDPOINT, errors.ConfigurationError, False),
+    ("TemporaryRedirect", 307, Code.WRONG_ENDPOINT, errors.ConfigurationError, False),
+    ("AuthorizationHeaderMalformed", 400, Code.WRONG_ENDPOINT, errors.ConfigurationError, False),
     ("InvalidObjectState", 403, Code.ARCHIVED, errors.RequestRefusedError, False),
     # names, and what is not done here
     ("InvalidBucketName", 400, Code.INVALID_NAME, errors.InvalidNameError, False),
@@ -82,8 +82,8 @@ ROWS = [
 
 #: what nobody has heard of, by its status
 STATUSES = [
-    (301, Code.WRONG_ENDPOINT, errors.RequestRefusedError, False),
-    (307, Code.WRONG_ENDPOINT, errors.RequestRefusedError, False),
+    (301, Code.WRONG_ENDPOINT, errors.ConfigurationError, False),
+    (307, Code.WRONG_ENDPOINT, errors.ConfigurationError, False),
     (400, Code.REFUSED, errors.RequestRefusedError, False),
     (401, Code.ACCESS_DENIED, errors.PermissionDeniedError, False),
     (403, Code.ACCESS_DENIED, errors.PermissionDeniedError, False),

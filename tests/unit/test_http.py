@@ -337,7 +337,7 @@ def test_what_the_libraries_raise_has_a_meaning() -> None:
     import requests
     import urllib3
 
-    assert Code.REFUSED is failure_of(requests.exceptions.SSLError()).code
+    assert Code.NETWORK is failure_of(requests.exceptions.SSLError()).code
     assert Code.REFUSED is failure_of(requests.exceptions.InvalidURL()).code
     assert Code.TIMEOUT is failure_of(requests.exceptions.ReadTimeout()).code
     assert Code.TIMEOUT is failure_of(requests.exceptions.ConnectTimeout()).code

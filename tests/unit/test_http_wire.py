@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
+import urllib3
 
 from storagekit._http_failures import read
 from storagekit._http_session import Requester
 from storagekit.driver import Code, DriverError
 from storagekit.testing.hostile.server import HostileServer
 from storagekit.testing.hostile.wire import Answer
+from storagekit.testing.http_source import SourceServer
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -120,3 +124,17 @@ def test_answers_through_a_proxy_are_read_as_strictly(monkeypatch: pytest.Monkey
         requester.close()
 
         assert ["http://behind.invalid/a"] * 2 == [request.target for request in proxy.requests]
+
+
+def test_urllib3_logs_no_query_of_ours_and_all_of_others(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with SourceServer(b"x") as source:
+        requester = Requester(f"{source.url}?ticket=hush", {}, 5.0)
+        requester.get({}).close()
+        requester.close()
+        with urllib3.PoolManager() as pool:
+            pool.request("GET", f"{source.url}?page=2")
+
+    lines = [record.getMessage() for record in caplog.records if record.name == "urllib3.connectionpool"]
+    requests = [line for line in lines if '"GET ' in line]
+    assert ["/object.bin?...", "/object.bin?page=2"] == [line.split()[2] for line in requests]

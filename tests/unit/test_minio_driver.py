@@ -33,8 +33,9 @@ from storagekit.driver import Code, DriverError, Failure, Limits
 from storagekit.errors import ConfigurationError
 from storagekit.types import Checksum, Part, Upload, WriteOptions
 from storagekit_minio import _client, _connections, _xml
+from storagekit_minio._endpoint import parse_endpoint
 from storagekit_minio._failures import classify
-from storagekit_minio._settings import parse, parse_endpoint
+from storagekit_minio._settings import parse
 from storagekit_minio.driver import MinioDriver
 from tests.unit.minio_wire import ACCOUNT, CUT, Wire, answer, body, failure_of, make_driver, refused
 
@@ -366,15 +367,15 @@ def test_plain_http_on_an_https_endpoint_says_what_to_write(wire: Wire) -> None:
     wire._receive = lambda connection: connection.recv(100)  # type: ignore[method-assign]
     wire.answers = [answer(400)]
     failure = failure_of(driver, lambda: driver.head("bucket", "key"))
-    assert failure.code is Code.REFUSED
-    assert "write http://" in failure.detail
+    assert failure.code is Code.WRONG_ENDPOINT
+    assert "Write http:// in the endpoint" in (failure.hint or "")
     driver.close()
 
 
 def test_https_on_an_http_endpoint_says_what_to_write(wire: Wire, driver: MinioDriver) -> None:
     wire.answers = [answer(400, "Client sent an HTTP request to an HTTPS server.\n", Connection="close")]
     failure = failure_of(driver, lambda: driver.list("bucket"))
-    assert "write https://" in failure.detail
+    assert "Write https:// in the endpoint" == failure.hint
 
 
 @pytest.mark.parametrize("status", [301, 307])
@@ -904,9 +905,9 @@ CERTIFICATE.verify_message = "self-signed certificate"
         (http.ProtocolError("Connection aborted.", _connections.StaleConnectionError("x")), Code.STALE_CONNECTION),
         (http.ProtocolError("Connection broken", http.IncompleteRead(1, 2)), Code.NETWORK),
         (RESET, Code.NETWORK),
-        (http.SSLError(CERTIFICATE), Code.REFUSED),
-        (http.SSLError(ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number")), Code.REFUSED),
-        (http.SSLError(ssl.SSLError(1, "[SSL] record layer failure")), Code.REFUSED),
+        (http.SSLError(CERTIFICATE), Code.UNTRUSTED),
+        (http.SSLError(ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number")), Code.WRONG_ENDPOINT),
+        (http.SSLError(ssl.SSLError(1, "[SSL] record layer failure")), Code.WRONG_ENDPOINT),
         (http.SSLError(ssl.SSLEOFError(8, "EOF occurred in violation of protocol")), Code.NETWORK),
         (KeyError("x"), Code.UNKNOWN),
         (ValueError("x"), Code.UNKNOWN),

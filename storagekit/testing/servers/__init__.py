@@ -26,7 +26,20 @@ so that a test which reaches somebody else's server all the same is refused.
 """
 
 from storagekit.testing.servers.minio import minio_required, start_minio
+from storagekit.testing.servers.moto import start_moto
+from storagekit.testing.servers.rclone import start_rclone
+from storagekit.testing.servers.rgw import rgw_required, start_rgw
 from storagekit.testing.servers.server import S3Server, Unavailable
 from storagekit.testing.servers.swift import start_swift
 
-__all__ = ["S3Server", "Unavailable", "minio_required", "start_minio", "start_swift"]
+__all__ = [
+    "S3Server",
+    "Unavailable",
+    "minio_required",
+    "rgw_required",
+    "start_minio",
+    "start_moto",
+    "start_rclone",
+    "start_rgw",
+    "start_swift",
+]

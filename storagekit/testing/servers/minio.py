@@ -7,9 +7,10 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from storagekit.testing.servers.cache import cache_dir, locked
 from storagekit.testing.servers.commands import run
@@ -36,24 +37,36 @@ def minio_required() -> bool:
 
 
 @contextmanager
-def start_minio(tmp_dir: Path) -> Iterator[S3Server]:
-    """A MinIO with its data under `tmp_dir`, or the one that `STORAGEKIT_TEST_MINIO` names; else `Unavailable`."""
-    if os.environ.get("STORAGEKIT_TEST_MINIO"):
+def start_minio(
+    tmp_dir: Path, *, certs_dir: Path | None = None, variables: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[S3Server]:
+    """A MinIO with its data under `tmp_dir`, or the one that `STORAGEKIT_TEST_MINIO` names; else `Unavailable`.
+
+    With `certs_dir`, which holds `public.crt` and `private.key`, it speaks TLS; `variables` are more of MinIO's own,
+    such as `MINIO_DOMAIN`. With either it is always one of our own.
+    """
+    if os.environ.get("STORAGEKIT_TEST_MINIO") and certs_dir is None and not variables:
         yield _named()
         return
     binary, how, version = _find()
     access_key, secret_key = "storagekit-test", secrets.token_hex(20)
 
     def prepare(root: Path, ports: Sequence[int]) -> list[list[str]]:
-        data, certs = root / "data", root / "certs"  # an empty certs directory: ~/.minio/certs would turn TLS on
-        certs.mkdir()
+        data, none = root / "data", root / "certs"  # an empty directory: ~/.minio/certs would turn TLS on
+        none.mkdir()
         address = f"127.0.0.1:{ports[0]}"
-        return [[str(binary), "server", "--address", address, "--certs-dir", str(certs), str(data)]]
+        return [[str(binary), "server", "--address", address, "--certs-dir", str(certs_dir or none), str(data)]]
 
     env = {"MINIO_ROOT_USER": access_key, "MINIO_ROOT_PASSWORD": secret_key}
-    env |= {"MINIO_BROWSER": "off", "MINIO_UPDATE": "off", "MINIO_CI_CD": "1"}  # no console, no look for updates
-    with serving(Recipe("minio", prepare, 1, READY, env), tmp_dir) as (endpoint, root):
-        yield S3Server("minio", endpoint, access_key, secret_key, "us-east-1", how, version, root)
+    env |= {
+        "MINIO_BROWSER": "off",
+        "MINIO_UPDATE": "off",
+        "MINIO_CI_CD": "1",
+        **variables,
+    }  # no console, no look for updates
+    with serving(Recipe("minio", prepare, 1, READY, env, tls=certs_dir is not None), tmp_dir) as (endpoint, root):
+        region = variables.get("MINIO_SITE_REGION", "us-east-1")
+        yield S3Server("minio", endpoint, access_key, secret_key, region, how, version, root)
 
 
 def _named() -> S3Server:

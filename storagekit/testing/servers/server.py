@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -17,7 +17,7 @@ class S3Server:
     name: str  # "minio" or "swift"
     endpoint: str  # "http://127.0.0.1:45671"
     access_key: str
-    secret_key: str
+    secret_key: str = field(repr=False)
     region: str
     how: str  # where it came from: "STORAGEKIT_TEST_MINIO", "minio on PATH", "cached build", "built with Go", ...
     version: str  # "" when the server is somebody else's

@@ -7,10 +7,12 @@ import json
 import os
 import secrets
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -32,8 +34,10 @@ class Recipe:
     name: str
     prepare: Callable[[Path, Sequence[int]], list[list[str]]]  # (root, ports) -> one command per process
     ports: int  # how many; the first is the one that clients use
-    ready: str  # a GET of this path is answered with 200 by a server that is ready
+    ready: str  # a GET of this path is answered by a server that is ready
     env: Mapping[str, str]
+    tls: bool = False  # whether it speaks TLS at that port
+    ready_status: int = 200  # so
 
 
 @contextmanager
@@ -42,9 +46,9 @@ def serving(recipe: Recipe, tmp_dir: Path) -> Iterator[tuple[str, Path]]:
     log = Path(tmp_dir) / f"{recipe.name}-{secrets.token_hex(4)}.log"  # beside the root: it outlives the server
     for _ in range(ATTEMPTS):
         ports = free_ports(recipe.ports)
-        endpoint = f"http://127.0.0.1:{ports[0]}"
+        endpoint = f"{'https' if recipe.tls else 'http'}://127.0.0.1:{ports[0]}"
         with _root_dir(recipe, tmp_dir) as root, _kept(recipe, root, ports, log) as keeper:
-            if _ready(keeper, endpoint + recipe.ready, ports):
+            if _ready(keeper, endpoint, recipe, ports):
                 yield endpoint, root
                 return
     raise Unavailable(f"{recipe.name} ended {ATTEMPTS} times before it answered: {last_line(log.read_text())}")
@@ -66,13 +70,14 @@ def free_ports(count: int) -> list[int]:
         return [sock.getsockname()[1] for sock in sockets]
 
 
-def _ready(keeper: subprocess.Popen[bytes], url: str, ports: Sequence[int]) -> bool:
+def _ready(keeper: subprocess.Popen[bytes], endpoint: str, recipe: Recipe, ports: Sequence[int]) -> bool:
     """True when every process answers, False when one has ended; neither within READY_SECONDS is `Unavailable`."""
+    url = endpoint + recipe.ready
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         if keeper.poll() is not None:
             return False
-        if all(map(_listens, ports)) and answers(url):
+        if all(map(_listens, ports)) and answers(url, recipe.ready_status):
             return keeper.poll() is None
         time.sleep(0.05)
     raise Unavailable(f"{url} does not answer after {READY_SECONDS} s")
@@ -83,12 +88,16 @@ def _listens(port: int) -> bool:
         return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
-def answers(url: str) -> bool:
-    """Whether a GET gets a 200, past any proxy that the environment names."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def answers(url: str, status: int = 200) -> bool:
+    """Whether a GET gets this status, past any proxy that the environment names."""
+    anybody = ssl.create_default_context()  # a certificate may be a bad one on purpose, and no secret is sent
+    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=anybody))
     try:
         with opener.open(url, timeout=2) as response:
-            return bool(response.status == http.client.OK)
+            return bool(response.status == status)
+    except urllib.error.HTTPError as refused:
+        return refused.code == status
     except (OSError, ValueError, http.client.HTTPException):  # refused, reset, 503; not a URL; not HTTP
         return False
 

@@ -116,7 +116,7 @@ _LOST = (
 
 _KINDS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Code, str], ...] = (  # the first that fits
     (paramiko.AuthenticationException, Code.BAD_CREDENTIALS, "the server accepts neither key nor password"),
-    (paramiko.BadHostKeyException, Code.WRONG_ENDPOINT, "the server's host key is not the one that is known"),
+    (paramiko.BadHostKeyException, Code.UNTRUSTED, "the server's host key is not the one that is known"),
     (TimeoutError, Code.TIMEOUT, f"the server did not answer for {PATIENCE_S:.0f} s"),
     (FileNotFoundError, Code.NOT_FOUND, "there is no such file on the server"),
     (PermissionError, Code.ACCESS_DENIED, "the server denies access to the file or directory"),
@@ -129,7 +129,7 @@ def classify(error: BaseException) -> Failure:
     if isinstance(error, DriverError):
         return error.failure
     if isinstance(error, paramiko.SSHException) and "known_hosts" in str(error):
-        return Failure(Code.WRONG_ENDPOINT, "the server's host key is not known: add it to known_hosts")
+        return Failure(Code.UNTRUSTED, "the server's host key is not known", hint="Add it to known_hosts")
     for kind, code, detail in _KINDS:
         if isinstance(error, kind):
             return Failure(code, f"{detail}: {error}" if code is Code.NETWORK else detail, vendor_code=_name(error))

@@ -42,7 +42,7 @@ def nobody(tmp_path: Path) -> dict[str, str]:
     ("wrong", "code"),
     [
         (strange_key, Code.BAD_CREDENTIALS),
-        (unknown_host, Code.WRONG_ENDPOINT),
+        (unknown_host, Code.UNTRUSTED),
         (nobody, Code.NETWORK),
         (lambda _: {"endpoint": "no-such-host.invalid"}, Code.NETWORK),
     ],
