@@ -148,8 +148,7 @@ class MemoryDriver:
 
     def create_upload(self, bucket: str, key: str, options: WriteOptions, part_size: int | None) -> Upload:
         self._check(bucket, key)
-        agreed = options.checksum if options.checksum == self.limits.part_checksum else None
-        upload = Upload(bucket, key, uuid4().hex, replace(options, checksum=agreed), part_size)
+        upload = Upload(bucket, key, uuid4().hex, options, part_size)
         with self.store.lock:
             self._bucket(bucket).uploads[upload.id] = Pending(upload, self._now())
         return upload

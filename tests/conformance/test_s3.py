@@ -125,11 +125,12 @@ class TestRclone(DriverConformance):
             replaces_parts=False,
             gaps=False,
             copies_parts=False,
-            unconditional=frozenset({"copy"}),
+            unconditional=frozenset({"copy", "put", "complete_upload"}),
             copies_drop_labels=False,
             copies_onto_itself=False,
             keeps_what_is_above=False,
             hides_folders=False,
+            agrees_on_checksums=False,
             odd_keys=frozenset({"a//b"}),
         )
 
@@ -145,7 +146,8 @@ class TestRgw(DriverConformance):
             repeats_complete=True,
             tells_losers=False,
             hides_gone=frozenset({"complete_upload"}),
-            unconditional=frozenset({"copy_part"}),
+            unconditional=frozenset({"copy_part", "complete_upload"}),
+            agrees_on_checksums=False,
             lost_part_sources=frozenset({"per%2Fcent", "per%cent", "what?versionId=x"}),
             refuses_own_bucket=False,
         )
