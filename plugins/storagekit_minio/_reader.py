@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from types import TracebackType
+from typing import Any
 
 from urllib3.response import BaseHTTPResponse
 
 from storagekit.driver import Code, DriverError, Failure, Reader
 from storagekit_minio._answers import etag_of_object
-from storagekit_minio._connections import BLOCK
 
+_MOST = 4 * 1024**2
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
@@ -50,9 +51,21 @@ def _discard(response: BaseHTTPResponse) -> None:
     response.release_conn()
 
 
+def _receive(response: Any, buffer: memoryview, left: int) -> int:
+    """Read into ``buffer`` itself. What urllib3 offers reads into bytes of its own and copies them: 0.7 of the speed.
+
+    Its errors are kept, and that it closes a connection that failed; the bytes that are ``left`` are counted here.
+    """
+    with response._error_catcher():  # noqa: SLF001  # the one place that makes urllib3's errors of the socket's
+        count = int(response._fp.readinto(buffer))  # noqa: SLF001  # http.client's response: no copy, no decoding
+        if not count:
+            raise DriverError(Failure(Code.NETWORK, f"the body ended {left} bytes early"))
+    return count
+
+
 class _ObjectReader:
     def __init__(self, response: BaseHTTPResponse, etag: str, total: int, wanted: int, announced: int) -> None:
-        self._response = response
+        self._response: Any = response  # urllib3's HTTPResponse, of which its base class does not tell all
         self._left = wanted
         self._unasked = announced - wanted
         self._total = total
@@ -69,16 +82,13 @@ class _ObjectReader:
         return self._total
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill at most 1 MiB: urllib3 reads into bytes of its own first, and a whole part of them would count."""
-        room = min(len(buffer), BLOCK, self._left)
+        """Fill at most 4 MiB, so that the caller has a say now and then."""
+        room = min(len(buffer), _MOST, self._left)
         if room == 0:
             return 0
-        block = self._response.read(room, decode_content=False)
-        if not block:
-            raise DriverError(Failure(Code.NETWORK, f"the body ended {self._left} bytes early"))
-        buffer[: len(block)] = block
-        self._left -= len(block)
-        return len(block)
+        count = _receive(self._response, buffer[:room], self._left)
+        self._left -= count
+        return count
 
     def __enter__(self) -> _ObjectReader:
         return self
@@ -88,6 +98,7 @@ class _ObjectReader:
     ) -> None:
         if self._left or self._unasked:
             _discard(self._response)
-        else:
+            return
+        if not self._response.isclosed():
             self._response.drain_conn()  # nothing is left but the end of a chunked body
-            self._response.release_conn()
+        self._response.release_conn()

@@ -22,12 +22,13 @@ class Stream:
 
     def __init__(self, body: Body) -> None:
         self._body = body
+        self._size = body.size
         self._sent = 0
         self.failed: BaseException | None = None
 
     def __len__(self) -> int:
         """Size in bytes."""
-        return self._body.size
+        return self._size
 
     def read(self, n: int = -1) -> memoryview:
         """Return the next block, of about ``n`` bytes."""
@@ -50,10 +51,10 @@ class Stream:
         """
         block = self._body.read(n)
         self._sent += len(block)
-        if self._sent == len(self) and block:
+        if self._sent == self._size and block:
             self._sent += len(self._body.read(1))
-        if self._sent > len(self) or (not block and self._sent < len(self)):
-            raise ValueError(f"the body does not have the {len(self)} bytes that it announced")
+        if self._sent > self._size or (not block and self._sent < self._size):
+            raise ValueError(f"the body does not have the {self._size} bytes that it announced")
         return block
 
 
