@@ -9,8 +9,8 @@ from storagekit._context import UploadContext
 from storagekit._copy import copy_whole, fits_one_copy
 from storagekit._discard import discard
 from storagekit._finish import check_parts, clean_up, finish, require_absent
-from storagekit._intent import clear
 from storagekit._help import beyond_help, copies_no_parts
+from storagekit._intent import clear
 from storagekit._job import Job, Published, Sent, Session
 from storagekit._ordered import Loaded, Reading
 from storagekit._plan import Plan, reach
