@@ -18,6 +18,7 @@ from storagekit.testing.conformance import DriverConformance, Harness, failure, 
 from storagekit.testing.servers import S3Server
 from storagekit.types import Checksum, Upload, WriteOptions
 from storagekit_minio.driver import MinioDriver
+from tests.conformance.servers import SERVERS
 
 pytestmark = pytest.mark.integration
 
@@ -28,7 +29,7 @@ WRONG = Checksum("md5", "0" * 32)
 
 def connect(server: S3Server, **settings: str) -> MinioDriver:
     account = {"endpoint": server.endpoint, "access_key": server.access_key, "secret_key": server.secret_key}
-    rules = {"server": "minio" if server.name == "minio" else "s3", "max_parts": str(server.max_parts)}
+    rules = {"server": SERVERS[server.name].settings["server"], "max_parts": str(server.max_parts)}
     return MinioDriver.from_settings({**account, "region": server.region, **rules, **settings})
 
 
@@ -63,88 +64,40 @@ def harness_on(
         driver.close()
 
 
+def declared_harness(server: S3Server) -> Iterator[Harness]:
+    """What is declared of the server, in ``servers.py``."""
+    declared = SERVERS[server.name]
+    yield from harness_on(server, declared.settings, **declared.differences)
+
+
 class TestMinio(DriverConformance):
     @pytest.fixture
     def harness(self, minio: S3Server) -> Iterator[Harness]:
-        yield from harness_on(minio)
+        yield from declared_harness(minio)
 
 
 class TestSwift(DriverConformance):
-    """Swift keeps a completed upload open as long as its object is there: the parts are the object's own segments."""
-
     @pytest.fixture
     def harness(self, swift: S3Server) -> Iterator[Harness]:
-        yield from harness_on(
-            swift,
-            {"max_key_bytes": "969"},
-            repeats_complete=True,
-            abort_stops_parts=False,
-            forgets_completed=False,
-            one_or_the_other=False,
-            copies_have_one_etag=False,
-            many=101,
-        )
+        yield from declared_harness(swift)
 
 
 class TestMoto(DriverConformance):
-    """moto verifies no checksum: the driver is told so, and sends none."""
-
     @pytest.fixture
     def harness(self, moto: S3Server) -> Iterator[Harness]:
-        yield from harness_on(
-            moto,
-            {"checksum": "none"},
-            repeats_complete=True,
-            tells_losers=False,
-            hides_gone=frozenset({"put_part", "copy_part", "complete_upload"}),
-            ids_belong_to_keys=False,
-            unconditional=frozenset({"copy", "copy_part"}),
-            refuses_own_bucket=False,
-            tells_initiated=False,
-            pages_uploads=False,
-            exact_part_pages=False,
-        )
+        yield from declared_harness(moto)
 
 
 class TestRclone(DriverConformance):
-    """rclone streams the parts of an upload into one file as they come: what is written stays, or goes as a whole."""
-
     @pytest.fixture
     def harness(self, rclone: S3Server) -> Iterator[Harness]:
-        yield from harness_on(
-            rclone,
-            {"sparse_complete": "false", "min_part": "1", "max_key_bytes": "255"},
-            atomic_puts=False,
-            completes_have_one_etag=False,
-            tells_losers=False,
-            keeps_refused=False,
-            replaces_parts=False,
-            gaps=False,
-            copies_parts=False,
-            unconditional=frozenset({"copy"}),
-            copies_drop_labels=False,
-            copies_onto_itself=False,
-            keeps_what_is_above=False,
-            hides_folders=False,
-            odd_keys=frozenset({"a//b"}),
-        )
+        yield from declared_harness(rclone)
 
 
 class TestRgw(DriverConformance):
-    """Ceph wants every part that was sent in a complete, and takes one that it has made once more."""
-
     @pytest.fixture
     def harness(self, rgw: S3Server) -> Iterator[Harness]:
-        yield from harness_on(
-            rgw,
-            {"sparse_complete": "false", "max_key_bytes": "900"},
-            repeats_complete=True,
-            tells_losers=False,
-            hides_gone=frozenset({"complete_upload"}),
-            unconditional=frozenset({"copy_part"}),
-            lost_part_sources=frozenset({"per%2Fcent", "per%cent", "what?versionId=x"}),
-            refuses_own_bucket=False,
-        )
+        yield from declared_harness(rgw)
 
 
 # --- what only a real server shows ------------------------------------------------------------------------------------

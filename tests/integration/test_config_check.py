@@ -183,6 +183,8 @@ def test_a_bucket_that_is_not_there_or_cannot_be(s3_server: S3Server, name: str,
     found = check(settings_of(s3_server), name)
 
     error = found.failed_at("bucket")
+    if s3_server.name not in ("minio", "swift"):
+        code = 3  # there, what no bucket can be called is just not there
     assert ("ok", code) == (found.steps["credentials"].status.value, exit_code(error))
 
 

