@@ -260,7 +260,9 @@ class MemoryDriver:
     def _publish(self, bucket: str, key: str, data: memoryview, etag: str, options: WriteOptions) -> PutResult:
         metadata = MappingProxyType(dict(options.metadata))
         labels = (options.content_type, metadata, None, options.storage_class)
-        blob = Blob(ObjectInfo(key, len(data), etag, self._now(), *labels), data, digest_of("crc64", data))
+        blob = Blob(
+            ObjectInfo(key, len(data), etag, self._now(), *labels), data, digest_of(options.checksum or "crc64", data)
+        )
         with self.store.lock:
             home = self._bucket(bucket)
             if options.if_absent and key in home.blobs:

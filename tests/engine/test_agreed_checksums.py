@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from storagekit._hash import Crc32c
 from storagekit.driver import Code
 from storagekit.drivers.memory import LIMITS, MemoryDriver
-from storagekit.errors import ConflictError, ServiceError
+from storagekit.errors import ConflictError, IntegrityError, ServiceError
 from storagekit.testing.faults import Call, fault
-from storagekit.types import Upload, WriteOptions
+from storagekit.types import Part, PutResult, Upload, WriteOptions
 from tests.engine.conftest import BUCKET, PART, Service, encrypting
 from tests.engine.test_upload import on
 
@@ -136,6 +139,31 @@ def test_copies_by_the_service_are_not_asked_for(agreeing: Service, monkeypatch:
     monkeypatch.setattr(MemoryDriver, "create_upload", watched)
     result = uploader.upload(source, BUCKET, "copy", part_size=PART)
     assert (asked, algorithms(result), agreeing.content("copy")) == ([None], {"server"}, DATA)
+
+
+def test_the_whole_is_proven_against_its_parts(agreeing: Service) -> None:
+    """Also against those of an earlier run, whose checksums the service lists."""
+    agreeing.fails(on("put_part", Code.ACCESS_DENIED, number=7))
+    with pytest.raises(PermissionError):
+        agreeing.upload(DATA, uploader={"workers": 1})
+    agreeing.heals()
+    whole = Crc32c()
+    whole.update(memoryview(DATA))
+    assert f"crc32c:{whole.checksum().value}" == agreeing.upload(DATA).checksum
+
+
+def test_service_that_joins_the_parts_wrongly_is_found_out(agreeing: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    complete = MemoryDriver.complete_upload
+
+    def swapping(self: MemoryDriver, upload: Upload, parts: Sequence[Part]) -> PutResult:
+        stored = self.store.buckets[BUCKET].uploads[upload.id].parts
+        (first, data), (second, more) = stored[1], stored[2]
+        stored[1], stored[2] = (first, more), (second, data)
+        return complete(self, upload, parts)
+
+    monkeypatch.setattr(MemoryDriver, "complete_upload", swapping)
+    with pytest.raises(IntegrityError, match="not that of its parts together"):
+        agreeing.upload(os.urandom(10 * PART))
 
 
 # --- storage class, overwrite -----------------------------------------------------------------------------------------
