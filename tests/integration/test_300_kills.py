@@ -269,8 +269,8 @@ class Match:
 
 
 FEW = ("rclone", "rgw")
-"""A third of the kills there, of whatever kinds, as a kill costs 3 s. None on moto: it dates every upload to 2010, so that
-one which a kill left before it was recorded cannot be told from another tool's."""
+"""A third of the kills there, of whatever kinds: a kill costs 3 s. None on moto, which dates every upload to 2010: one
+that a kill left before it was recorded cannot be told from another tool's."""
 BACKENDS = [name for name in ("local", "minio", "swift", *FEW) if ONLY.partition("-")[0] in ("", name)]
 
 
