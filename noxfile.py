@@ -23,7 +23,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def integration(session: nox.Session) -> None:
-    """Whole transfers on real servers: MinIO, Swift, local."""
+    """Whole transfers on real servers (MinIO, Swift, moto, rclone, Ceph) and a local directory."""
     session.install(".[test]")
     session.run("python", "-m", "pytest", "tests/integration", "tests/conformance", *session.posargs)
 

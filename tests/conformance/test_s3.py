@@ -30,7 +30,7 @@ WRONG = Checksum("md5", "0" * 32)
 NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def connect(server: S3Server, **settings: str) -> MinioDriver:
+def connect(server: S3Server, /, **settings: str) -> MinioDriver:
     account = {"endpoint": server.endpoint, "access_key": server.access_key, "secret_key": server.secret_key}
     rules = {"server": SERVERS[server.name].settings["server"], "max_parts": str(server.max_parts)}
     return MinioDriver.from_settings({**account, "region": server.region, **rules, **settings})
