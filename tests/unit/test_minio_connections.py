@@ -7,14 +7,16 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import pytest
 
 from storagekit.driver import Code
+from storagekit.types import WriteOptions
 from storagekit_minio import _connections
 from storagekit_minio.driver import MinioDriver
-from tests.unit.minio_wire import ACCOUNT, Wire, answer, failure_of
+from tests.unit.minio_wire import ACCOUNT, Wire, answer, body, failure_of
 
 WHOLE = b"abcdefghijklmnopqrst"
 
@@ -103,3 +105,13 @@ def test_the_send_buffer_to_this_machine_is_small(wire: Wire, driver: MinioDrive
     connection: Any = pool._get_conn()
     with closing(connection):
         assert connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * 256 * 1024  # Linux doubles it
+
+
+def test_server_that_takes_nothing_is_a_timeout() -> None:
+    """The handshake is the system's; nobody ever accepts, and what is sent stays in the buffers until they are full."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        settings = {**ACCOUNT, "endpoint": address, "read_timeout_s": "0.5"}
+        with closing(MinioDriver.from_settings(settings)) as driver:
+            put = partial(driver.put, "bucket", "key", body(b"x" * (32 << 20)), WriteOptions())
+            assert failure_of(driver, put).code is Code.TIMEOUT
