@@ -388,7 +388,7 @@ def test_storage_class_is_that_of_puts_parts_and_copies(minio: S3Server) -> None
 
 
 def test_deleting_10000_keys_says_of_each_that_stayed_why(
-    special: S3Server, settings: Mapping[str, str], bucket: str
+    special: S3Server, settings: Mapping[str, str], bucket: str, tmp_path: Path
 ) -> None:
     """By a user who may not delete below ``keep/``: one key in each request of 1,000, and some that are not there."""
     user, password, name = (
@@ -404,7 +404,9 @@ def test_deleting_10000_keys_says_of_each_that_stayed_why(
     but = {"Effect": "Deny", "Action": ["s3:DeleteObject"], "Resource": [f"arn:aws:s3:::{bucket}/keep/*"]}
     service = admin(special, settings["ca_file"])
     service.user_add(user, password)
-    service.policy_add(name, policy={"Version": "2012-10-17", "Statement": [everything, but]})
+    policy = tmp_path / "policy.json"
+    policy.write_text(json.dumps({"Version": "2012-10-17", "Statement": [everything, but]}))
+    service.policy_add(name, str(policy))
     service.policy_set(name, user=user)
 
     keys = [f"keep/{number:05}" if number % 1000 == 500 else f"drop/{number:05}" for number in range(10_000)]
