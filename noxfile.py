@@ -23,7 +23,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def integration(session: nox.Session) -> None:
-    """Whole transfers on real servers: MinIO, Swift, local."""
+    """Whole transfers on real servers (MinIO, Swift, moto, rclone, Ceph) and a local directory."""
     session.install(".[test]")
     session.run("python", "-m", "pytest", "tests/integration", "tests/conformance", *session.posargs)
 
@@ -57,9 +57,11 @@ def acceptance(session: nox.Session) -> None:
 
 @nox.session
 def minimums(session: nox.Session) -> None:
-    """The oldest vendor SDK that the extras allow."""
-    session.install(".[test]", "minio==7.2.0")
-    session.run("python", "-m", "pytest", "tests/conformance/test_s3.py", "tests/unit/test_minio_driver.py")
+    """The oldest SDK, and libraries that bytes pass through, that the extras allow."""
+    session.install(".[test]", "minio==7.2.0", "urllib3==2.0.2", "requests==2.31.0", "fastcrc==0.4.0")
+    unit = [f"tests/unit/test_{name}.py" for name in ("minio_driver", "minio_regions", "hash")]
+    real = ["tests/conformance/test_s3.py", "tests/integration/test_s3_features.py"]
+    session.run("python", "-m", "pytest", *unit, *real)
 
 
 @nox.session

@@ -23,11 +23,13 @@ from dataclasses import replace
 from storagekit import _metadata
 from storagekit._discard import discard
 from storagekit._guard import classify
+from storagekit._hash import joined_crc32c
 from storagekit._intent import clear
 from storagekit._job import Job, Published, Sent, Session
 from storagekit._record import Record, StoredRecord
 from storagekit._resume import ABANDONED, IDLE, differing, is_made_by, overtaken, proof, quiet_for
 from storagekit._retry import RETRYABLE
+from storagekit._send import proof_of
 from storagekit._start import look, published
 from storagekit.driver import Code, DriverError, Failure
 from storagekit.errors import (
@@ -131,11 +133,25 @@ class _Completion:
         try:
             info = self._job.store.find(self._record.bucket, self._record.key)
         except PermissionDeniedError:
-            return Published(answer.etag, "etag", answer.version)
+            return Published(answer.etag, "etag", answer.version, checksum=self._whole(answer))
         how = proof(info, self._record, self._job.identity, self._size)
         if info is not None and how is not None:
-            return Published(info.etag, how, info.version)
+            return Published(info.etag, how, info.version, checksum=self._whole(answer))
         return self._other_object(info, answer)
+
+    def _whole(self, answer: PutResult) -> str | None:
+        """Return the object's checksum as the service computed it, if it did; it must be that of the parts together."""
+        theirs = answer.checksum
+        if theirs is None:
+            return None
+        pieces = [(part.size, part.checksum) for part in self._parts]
+        known = [(size, checksum.value) for size, checksum in pieces if checksum and checksum.algorithm == "crc32c"]
+        if theirs.algorithm == "crc32c" and len(known) == len(pieces) and theirs != joined_crc32c(known):
+            raise IntegrityError(
+                f"the object has CRC-32C {theirs.value}, which is not that of its parts together",
+                hint="Delete it and upload again",
+            )
+        return proof_of(theirs)
 
     def _other_object(self, info: ObjectInfo | None, answer: PutResult) -> Published:
         if info is not None and is_made_by(info, self._record):

@@ -7,6 +7,7 @@ core) is what every S3 server verifies as Content-MD5. All release the interpret
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Protocol
 
 from storagekit.types import Checksum
@@ -56,6 +57,44 @@ class Crc32c:
     def checksum(self) -> Checksum:
         """Return the checksum of all bytes so far, 8 hex digits."""
         return Checksum("crc32c", f"{self._value:08x}")
+
+
+_CASTAGNOLI = 0x82F63B78  # the polynomial, its bits in reverse, as the checksum has them
+_ONE, _BYTE = 1 << 31, 1 << 23  # x**0 and x**8
+
+
+def joined_crc32c(pieces: Iterable[tuple[int, str]]) -> Checksum:
+    """Return the CRC-32C of bytes that follow each other, of which the sizes and checksums (hex) are known.
+
+    A CRC is a remainder of polynomials: bytes that follow multiply what was before by x**8 each, and their own is added
+    (Mark Adler's ``crc32_combine`` of zlib). So an object is proven against its parts without reading it.
+    """
+    whole = 0
+    for size, value in pieces:
+        whole = _times(_power(size), whole) ^ int(value, 16)
+    return Checksum("crc32c", f"{whole:08x}")
+
+
+def _power(size: int) -> int:
+    """Return x**(8 * size), modulo the polynomial."""
+    power, square = _ONE, _BYTE
+    while size:
+        if size & 1:
+            power = _times(square, power)
+        square = _times(square, square)
+        size >>= 1
+    return power
+
+
+def _times(one: int, other: int) -> int:
+    """Return the product of two polynomials, modulo the polynomial."""
+    product, bit = 0, _ONE
+    while bit:
+        if one & bit:
+            product ^= other
+        other = (other >> 1) ^ (_CASTAGNOLI if other & 1 else 0)
+        bit >>= 1
+    return product
 
 
 class Md5:

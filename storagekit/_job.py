@@ -160,3 +160,4 @@ class Published:
     superseded_by: str | None = None
     replaced: str | None = None
     size: int | None = None
+    checksum: str | None = None

@@ -100,7 +100,8 @@ def _put(job: Job, data: memoryview, meter: Meter, stop: Cancel) -> Ended:
             raise
         return landed, receipt(landed.etag)
     job.log.sent(len(data))
-    return Published(put.etag, "put", put.version), receipt(put.etag)
+    checksum = proof_of(put.checksum) if put.checksum else None
+    return Published(put.etag, "put", put.version, checksum=checksum), receipt(put.etag)
 
 
 def _landed(job: Job, token: str) -> Published | None:

@@ -383,4 +383,5 @@ def _result(job: Job, session: Session | None, done: Published, receipts: Sequen
         version=done.version,
         receipt=tuple(receipts),
         notes=tuple(job.log.lines),
+        checksum=done.checksum,
     )

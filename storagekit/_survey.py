@@ -227,7 +227,7 @@ def _described(
         bucket=upload.bucket,
         key=upload.key,
         upload_id=upload.id,
-        initiated=begun or latest(written),
+        initiated=latest([begun, *written[:1]]),  # ours were recorded at once; moto dates every upload to 2010
         parts=None if parts is None else len(parts),
         kept=None if parts is None else sum(part.size for part in parts.values()),
         ours=record is not None,

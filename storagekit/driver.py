@@ -217,7 +217,9 @@ class Driver(Protocol):
     def put(self, bucket: str, key: str, body: Body, options: WriteOptions) -> PutResult:
         """Store one object, atomically: readers see the old object or the whole new one, also after a crash.
 
-        ``body.size`` is at most ``limits.max_put``. Requires INTEGRITY where ``body.checksum`` does not match
+        ``body.size`` is at most ``limits.max_put``. Requires PRECONDITION where ``options.if_absent`` and there is an
+        object; a service that cannot look in that moment ignores it, and the core has looked before. So does
+        ``complete_upload``, by ``upload.options``. Requires INTEGRITY where ``body.checksum`` does not match
         the bytes, and stores nothing then, nor when ``body.read`` raises. Requires BUCKET_NOT_FOUND.
         """
 
@@ -268,8 +270,9 @@ class Driver(Protocol):
     def create_upload(self, bucket: str, key: str, options: WriteOptions, part_size: int | None) -> Upload:
         """Begin a multipart upload. Any number may be open for one key; none is visible as an object.
 
-        ``options.checksum`` is a wish: where the service agrees, the upload that is returned has it in its own options,
-        and every part of it then carries that checksum; else it has None there, and ``Limits.checksum`` holds.
+        ``options.checksum`` is a wish for ``Limits.part_checksum``: where the service agrees, the upload that is
+        returned has it in its own options, and every part of it then carries that checksum; else it has None there, and
+        ``Limits.checksum`` holds.
         In this call and all that take its result: an id that belongs to another key is absent.
         """
 

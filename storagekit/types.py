@@ -207,7 +207,8 @@ class UploadResult(Answers):
     object was seen under our token after complete, ``source`` where another run of the same
     source published it, ``etag`` where the service refused the look, ``superseded`` where another writer's
     object is at the key by now. ``verified`` says whether the object was read back and is the source, byte by byte
-    (``verify``). ``notes`` are sentences for people: what was started afresh, kept or superseded.
+    (``verify``). ``notes`` are sentences for people: what was started afresh, kept or superseded. ``checksum`` is that
+    of the whole object as the service computed it, ``algorithm:hex``, where it does; it is proven against the parts'.
     """
 
     bucket: str
@@ -226,6 +227,7 @@ class UploadResult(Answers):
     receipt: tuple[PartReceipt, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
     verified: bool = False
+    checksum: str | None = None
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,14 @@ def s3_server(request: pytest.FixtureRequest) -> S3Server:
     return server
 
 
+@pytest.fixture(scope="session", params=[name for name in S3_SERVERS if name != "moto"])
+def strict_server(request: pytest.FixtureRequest) -> S3Server:
+    """Every one that verifies what a client claims (``S3Server.verifies``)."""
+    server: S3Server = request.getfixturevalue(request.param)
+    assert server.verifies
+    return server
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     terminalreporter.write_line(servers_line(config.stash[SERVERS]))
 

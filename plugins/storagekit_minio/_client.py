@@ -174,6 +174,7 @@ class Client(Minio):
             headers=HTTPHeaderDict(built),
             preload_content=preload_content,
             decode_content=False,
+            redirect=False,  # urllib3 before 2.5 looks at no pool's retries=False, and follows
         )
         if 200 <= response.status < 300:
             return response

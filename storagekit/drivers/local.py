@@ -195,8 +195,7 @@ class LocalDriver:
             return folder.put_part(number, _RangeBody(reader, start, length))
 
     def create_upload(self, bucket: str, key: str, options: WriteOptions, part_size: int | None) -> Upload:
-        plain = replace(options, checksum=None)  # it is CRC-64 for everybody
-        return replace(uploads.create(self._bucket(bucket), key, plain, part_size), bucket=bucket)
+        return replace(uploads.create(self._bucket(bucket), key, options, part_size), bucket=bucket)
 
     def put_part(self, upload: Upload, number: int, body: Body) -> Part:
         return uploads.find(self._bucket(upload.bucket), upload).put_part(number, body)

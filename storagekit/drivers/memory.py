@@ -148,8 +148,7 @@ class MemoryDriver:
 
     def create_upload(self, bucket: str, key: str, options: WriteOptions, part_size: int | None) -> Upload:
         self._check(bucket, key)
-        agreed = options.checksum if options.checksum == self.limits.part_checksum else None
-        upload = Upload(bucket, key, uuid4().hex, replace(options, checksum=agreed), part_size)
+        upload = Upload(bucket, key, uuid4().hex, options, part_size)
         with self.store.lock:
             self._bucket(bucket).uploads[upload.id] = Pending(upload, self._now())
         return upload
@@ -261,7 +260,9 @@ class MemoryDriver:
     def _publish(self, bucket: str, key: str, data: memoryview, etag: str, options: WriteOptions) -> PutResult:
         metadata = MappingProxyType(dict(options.metadata))
         labels = (options.content_type, metadata, None, options.storage_class)
-        blob = Blob(ObjectInfo(key, len(data), etag, self._now(), *labels), data, digest_of("crc64", data))
+        blob = Blob(
+            ObjectInfo(key, len(data), etag, self._now(), *labels), data, digest_of(options.checksum or "crc64", data)
+        )
         with self.store.lock:
             home = self._bucket(bucket)
             if options.if_absent and key in home.blobs:

@@ -83,7 +83,9 @@ class Harness:
     ``replaces_parts``: a number that is sent again with other bytes is replaced; else (rclone) that is UNSUPPORTED.
     ``gaps``: the numbers of an upload's parts may have gaps; else (rclone) a complete with one is PART_INVALID.
     ``copies_parts``: there is ``copy_part``; else (rclone) it is UNSUPPORTED.
-    ``unconditional``: those of ``copy`` and ``copy_part`` that ignore ``if_match`` (Ceph: parts; moto and rclone: all).
+    ``unconditional``: those of ``copy`` and ``copy_part`` that ignore ``if_match`` (Ceph: parts; moto and rclone: all),
+    and of ``put`` and ``complete_upload`` that ignore ``if_absent`` (Ceph: a complete; rclone: both), where the core's
+    own look beforehand is all there is.
     ``lost_part_sources``: keys that ``copy_part`` does not find (Ceph decodes them once more).
     ``copies_drop_labels``: a copy has the labels that it is given, and no others; else (rclone) also the source's.
     ``copies_onto_itself``: such a copy is answered like any other; else (rclone) it is made, and the answer is SERVER.
@@ -100,8 +102,6 @@ class Harness:
     request is slow (Swift: 10 ms), shows less.
     ``agrees_on_checksums``: an upload gets the checksum of ``Limits.part_checksum`` when it asks for it; else (Swift)
     the service is asked in vain, and parts carry ``Limits.checksum``.
-    ``conditional_writes``, ``conditional_completes``: ``if_absent`` is refused where there is an object, by put and by
-    complete_upload; else the service looks at nothing, and the core's own look beforehand is all there is.
     ``storage_class``: one that the service keeps beside its usual one; None where it has no other.
     ``odd_keys``: keys that the round trips leave out, because this service cannot hold them.
     """
@@ -118,8 +118,6 @@ class Harness:
     exact_start_after: bool = True
     copies_have_one_etag: bool = True
     agrees_on_checksums: bool = True
-    conditional_writes: bool = True
-    conditional_completes: bool = True
     storage_class: str | None = None
     atomic_puts: bool = True
     completes_have_one_etag: bool = True

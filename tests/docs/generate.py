@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from tests.docs import command_pages, drawing
+from tests.docs import command_pages, drawing, server_page
 from tests.docs.pages import PAGES, ROOT
 
 MADE: Mapping[str, Callable[[], str]] = MappingProxyType(
@@ -19,6 +19,7 @@ MADE: Mapping[str, Callable[[], str]] = MappingProxyType(
         "commands": command_pages.overview,
         "common options": command_pages.common,
         "command by command": command_pages.sections,
+        "servers": server_page.table,
     }
 )
 

@@ -25,7 +25,7 @@ from storagekit.errors import (
 )
 from storagekit.testing.bodies import BytesBody
 from storagekit.testing.faults import FakeClock, fault
-from storagekit.types import WriteOptions
+from storagekit.types import Upload, WriteOptions
 from tests.engine.conftest import BUCKET, PART, Service
 from tests.engine.test_upload import DATA, on
 
@@ -282,6 +282,44 @@ class TestObjects:
 
         assert ["from"] == [info.key for info in service.memory.list(BUCKET).objects]
 
+    @pytest.mark.parametrize("one_copy", [PART, 1024**3])
+    def test_nor_where_the_service_does_not_compare(
+        self, service: Service, monkeypatch: pytest.MonkeyPatch, one_copy: int
+    ) -> None:
+        """Ceph compares nothing with a copy of a part, moto and rclone never do. By parts no object is made of it."""
+        monkeypatch.setattr(_copy, "ONE_COPY", one_copy)
+        put(service, DATA)
+        careless(service)
+
+        def replace(call: Any) -> Exception | None:
+            if call.operation == "copy" or (call.operation, call.nth) == ("copy_part", 5):
+                put(service, os.urandom(len(DATA)))
+            return None
+
+        service.fails(replace)
+        with pytest.raises(SourceChangedError):
+            service.upload(object_source(service, scope="storage"), part_size=PART)
+
+        copied_whole = [] if one_copy == PART else ["k"]
+        assert sorted(["from", *copied_whole]) == [info.key for info in service.memory.list(BUCKET).objects]
+
+    def test_where_the_service_copies_no_parts_they_are_read_and_sent_in_parts_that_fit(
+        self, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        data, mib = os.urandom(2 * 1024**2), 1024**2
+        monkeypatch.setattr(_copy, "ONE_COPY", PART)
+        put(service, data, metadata={"who": "me"})
+        service.fails(on("copy_part", Code.UNSUPPORTED))
+
+        result = service.upload(
+            object_source(service, scope="storage"), part_size=mib, uploader={"memory": mib, "workers": 4}
+        )
+
+        assert any("does not copy parts" in note for note in result.notes)
+        assert (8, len(data)) == (len(service.driver.operations("put_part")), result.sent)
+        assert (data, "me") == (service.content(), service.memory.head(BUCKET, "k").metadata["who"])
+        assert service.left_over() == []
+
     def test_an_object_that_is_replaced_while_it_is_read_is_not_spliced(self, service: Service) -> None:
         put(service, DATA)
 
@@ -395,3 +433,25 @@ def test_sizes_that_need_larger_parts_than_memory_are_streamed_where_ranges_can_
 
     assert [1, 2] == service.sent_parts()
     assert data == service.content()
+
+
+def careless(service: Service) -> None:
+    """From now on the service takes no notice of the etag that a copy names."""
+    real = service.memory
+
+    class Careless:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(real, name)
+
+        def copy(
+            self, bucket: str, key: str, source_bucket: str, source_key: str, options: WriteOptions, _: str
+        ) -> Any:
+            return real.copy(bucket, key, source_bucket, source_key, options)
+
+        def copy_part(
+            self, upload: Upload, number: int, source_bucket: str, source_key: str, start: int, length: int, _: str
+        ) -> Any:
+            now = real.head(source_bucket, source_key).etag
+            return real.copy_part(upload, number, source_bucket, source_key, start, length, now)
+
+    service.driver.inner = Careless()  # type: ignore[assignment]  # as much of a driver as is asked for

@@ -28,7 +28,7 @@ from storagekit.errors import (
     UploadGoneError,
 )
 from storagekit.testing.faults import Call, fault
-from storagekit.types import Progress
+from storagekit.types import Progress, Upload
 from tests.engine.conftest import BUCKET, PART, Service
 
 DATA = bytes(range(256)) * 40  # 10 parts of 1,024 bytes
@@ -366,6 +366,62 @@ class TestComplete:
         assert DATA == service.content()
         assert service.left_over() == []
 
+    def test_a_part_that_the_service_does_not_replace_costs_one_new_upload(self, service: Service) -> None:
+        """rclone: a part of another size was there, and answers 501 to the right one."""
+        upload = interrupt_after(service, 4)
+        overwrite_part(service, upload, 2, b"short")
+        service.fails(
+            lambda call: (
+                fault(Code.UNSUPPORTED)
+                if (call.operation, call.number, call.upload_id) == ("put_part", 2, upload.id)
+                else None
+            )
+        )
+
+        result = service.upload(DATA)
+
+        assert not result.resumed
+        assert any("afresh" in note for note in result.notes)
+        assert DATA == service.content()
+        assert service.left_over() == []
+
+    def test_a_service_that_replaces_no_part_at_all_is_an_error_and_no_endless_loop(self, service: Service) -> None:
+        service.fails(on("put_part", Code.UNSUPPORTED))
+
+        with pytest.raises(UploadGoneError, match="unsupported"):
+            service.upload(DATA)
+
+        assert 2 == len(service.driver.operations("create_upload"))
+
+    @pytest.mark.parametrize("operation", ["put_part", "complete_upload"])
+    def test_an_upload_that_is_gone_behind_a_500_is_found_out(self, service: Service, operation: str) -> None:
+        """Ceph of a complete, and moto of a part too, know no other answer; the list of parts tells."""
+        lost: list[str] = []
+
+        def lose(call: Call) -> Exception | None:
+            if call.operation == operation and not lost and call.upload_id:
+                lost.append(call.upload_id)
+                service.memory.abort_upload(Upload(BUCKET, "k", call.upload_id))
+            return fault(Code.SERVER) if call.operation == operation and call.upload_id in lost else None
+
+        service.fails(lose)
+
+        result = service.upload(DATA)
+
+        assert any("afresh" in note for note in result.notes)
+        assert DATA == service.content()
+        assert service.left_over() == []
+
+    def test_behind_a_500_that_is_none_of_that_the_upload_is_kept(self, service: Service) -> None:
+        service.fails(on("complete_upload", Code.SERVER))
+        with pytest.raises(ServiceError):
+            service.upload(DATA)
+        service.heals()
+
+        result = service.upload(DATA)
+
+        assert (True, 0) == (result.resumed, result.sent)
+
     def test_another_tool_writing_into_our_upload_is_an_integrity_error(self, service: Service) -> None:
         upload = interrupt_after(service, 4)
 
@@ -652,8 +708,6 @@ def interrupt_after(service: Service, parts: int, source: Any = DATA) -> Any:
 
 
 def pending_upload(service: Service) -> Any:
-    from storagekit.types import Upload
-
     pending = service.memory.list_uploads(BUCKET).uploads[0]
     return Upload(BUCKET, pending.key, pending.id, part_size=PART)
 

@@ -209,8 +209,8 @@ def _told(outcome: Outcome) -> str:
 class Match:
     """Plays rounds, two at a time, until there were enough kills."""
 
-    def __init__(self, backend: str, place: Place, directory: Path) -> None:
-        self._place, self._directory = place, directory
+    def __init__(self, backend: str, place: Place, directory: Path, *, every_kind: bool) -> None:
+        self._place, self._directory, self._every_kind = place, directory, every_kind
         found = (one for one in rounds(f"{SEED} {backend}", backend, place.kinds) if ONLY in ("", one.name))
         self._rounds = itertools.islice(found, 1) if ONLY else found
         self._lock = threading.Lock()
@@ -247,7 +247,9 @@ class Match:
 
     @property
     def never(self) -> set[str]:
-        """Kinds of moments that have not come yet."""
+        """Kinds of moments that have not come yet, where each has to."""
+        if not self._every_kind:
+            return set()
         return set(self._place.kinds) - {moment.kind for report in self.reports for moment in report.kills}
 
     def _keep(self, report: Report) -> None:
@@ -270,7 +272,10 @@ class Match:
         return "\n".join([f"{'backend':8} {'moment':16} kills  held  missed", *rows])
 
 
-BACKENDS = [name for name in ("local", "minio", "swift") if ONLY.partition("-")[0] in ("", name)]
+FEW = ("rclone", "rgw")
+"""A third of the kills there, of whatever kinds: a kill costs 3 s. None on moto, which dates every upload to 2010: one
+that a kill left before it was recorded cannot be told from another tool's."""
+BACKENDS = [name for name in ("local", "minio", "swift", *FEW) if ONLY.partition("-")[0] in ("", name)]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -279,8 +284,8 @@ def test_killed_at_any_moment_the_next_run_ends_it_and_leaves_nothing(
 ) -> None:
     began = time.monotonic()
     with open_place(request, backend) as place:
-        match = Match(backend, place, tmp_path)
-        match.play(KILLS // 3)
+        match = Match(backend, place, tmp_path, every_kind=backend not in FEW)
+        match.play(KILLS // 9 if backend in FEW else KILLS // 3)
     print(f"\nseed {SEED}: {len(match.reports)} rounds in {time.monotonic() - began:.0f} s\n{match.table(backend)}")
 
     assert [] == [str(report) for report in match.reports if report.problems]

@@ -147,8 +147,8 @@ def test_without_a_bucket_the_credentials_are_checked_and_the_buckets_named(mini
     assert found.steps["bucket"].sentence.startswith("no bucket was named; there are ")
 
 
-def test_a_wrong_secret_key(s3_server: S3Server) -> None:
-    error = check(settings_of(s3_server, secret_key="not-the-secret-of-it"), "any").failed_at("credentials")
+def test_a_wrong_secret_key(strict_server: S3Server) -> None:
+    error = check(settings_of(strict_server, secret_key="not-the-secret-of-it"), "any").failed_at("credentials")
 
     assert "the secret key does not fit the access key (SignatureDoesNotMatch)" == error.message
     assert ("Copy both keys (from SET) again", 4) == (str(error.hint).partition(",")[0], exit_code(error))
@@ -178,6 +178,8 @@ def test_a_bucket_that_is_not_there_or_cannot_be(s3_server: S3Server, name: str,
     found = check(settings_of(s3_server), name)
 
     error = found.failed_at("bucket")
+    if s3_server.name not in ("minio", "swift"):
+        code = 3  # there, what no bucket can be called is just not there
     assert ("ok", code) == (found.steps["credentials"].status.value, exit_code(error))
 
 

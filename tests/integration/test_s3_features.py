@@ -30,6 +30,7 @@ from storagekit import StorageClient, errors
 from storagekit.client import Cancel
 from storagekit.testing.servers import S3Server, start_minio
 from storagekit.testing.tls import Authority
+from tests.secrets_scan import declare
 
 pytestmark = pytest.mark.integration
 
@@ -60,6 +61,7 @@ def special(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> I
         "MINIO_KMS_SECRET_KEY": f"{KMS_KEY}:{base64.b64encode(secrets.token_bytes(32)).decode()}",
     }
     with start_minio(tmp_path, certs_dir=certificate.write(tmp_path / "certs"), variables=variables) as server:
+        declare(server.secret_key)
         yield server
 
 
@@ -173,7 +175,7 @@ def test_public_bucket_needs_no_keys(special: S3Server, settings: Mapping[str, s
 def test_keys_of_sts_are_used_instead_of_the_users_own(
     special: S3Server, settings: Mapping[str, str], bucket: str
 ) -> None:
-    user, password = f"user-{secrets.token_hex(4)}", secrets.token_hex(20)
+    user, password = f"user-{secrets.token_hex(4)}", declare(secrets.token_hex(20))
     with connect(settings, bucket) as client:
         client.put_object("key", b"data")
     service = admin(special, settings["ca_file"])
@@ -189,7 +191,7 @@ def test_keys_of_sts_are_used_instead_of_the_users_own(
 
 
 def test_sts_that_refuses_is_an_error_of_the_credentials(settings: Mapping[str, str], bucket: str) -> None:
-    password = secrets.token_hex(20)
+    password = declare(secrets.token_hex(20))
     wrong = {**settings, "access_key": "nobody", "secret_key": password}
     with connect(wrong, bucket, sts_endpoint=settings["endpoint"], region=REGION) as client:
         with pytest.raises(errors.CredentialsError, match="no temporary credentials from STS") as caught:
@@ -232,6 +234,7 @@ def test_s3_takes_keys_endpoint_and_region_of_awss_own_profile(
         client.get_object("key")
 
 
+@pytest.mark.shows_secrets("its output is the keys", only="standard output of a process")
 def test_profile_with_a_process_is_left_to_botocore_and_asked_again_when_keys_end(
     settings: Mapping[str, str], bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,7 +268,7 @@ def test_profile_with_a_process_is_left_to_botocore_and_asked_again_when_keys_en
             {"encryption": "aws:kms", "kms_key_id": KMS_KEY, "kms_context": '{"project": "a"}'},
             {"x-amz-server-side-encryption": "aws:kms"},
         ),
-        ({"customer_key": base64.b64encode(bytes(range(32))).decode()}, None),
+        ({"customer_key": declare(base64.b64encode(bytes(range(32))).decode())}, None),
     ],
     ids=["SSE-S3", "SSE-KMS", "SSE-C"],
 )
@@ -385,10 +388,14 @@ def test_storage_class_is_that_of_puts_parts_and_copies(minio: S3Server) -> None
 
 
 def test_deleting_10000_keys_says_of_each_that_stayed_why(
-    special: S3Server, settings: Mapping[str, str], bucket: str
+    special: S3Server, settings: Mapping[str, str], bucket: str, tmp_path: Path
 ) -> None:
     """By a user who may not delete below ``keep/``: one key in each request of 1,000, and some that are not there."""
-    user, password, name = f"user-{secrets.token_hex(4)}", secrets.token_hex(20), f"policy-{secrets.token_hex(4)}"
+    user, password, name = (
+        f"user-{secrets.token_hex(4)}",
+        declare(secrets.token_hex(20)),
+        f"policy-{secrets.token_hex(4)}",
+    )
     everything = {
         "Effect": "Allow",
         "Action": ["s3:*"],
@@ -397,7 +404,9 @@ def test_deleting_10000_keys_says_of_each_that_stayed_why(
     but = {"Effect": "Deny", "Action": ["s3:DeleteObject"], "Resource": [f"arn:aws:s3:::{bucket}/keep/*"]}
     service = admin(special, settings["ca_file"])
     service.user_add(user, password)
-    service.policy_add(name, policy={"Version": "2012-10-17", "Statement": [everything, but]})
+    policy = tmp_path / "policy.json"
+    policy.write_text(json.dumps({"Version": "2012-10-17", "Statement": [everything, but]}))
+    service.policy_add(name, str(policy))
     service.policy_set(name, user=user)
 
     keys = [f"keep/{number:05}" if number % 1000 == 500 else f"drop/{number:05}" for number in range(10_000)]

@@ -19,12 +19,14 @@ from urllib.parse import urlsplit
 
 import pytest
 from minio import Minio
-from minio.error import S3Error
+from minio.error import InvalidResponseError, S3Error
 
 from storagekit.testing.servers import S3Server, Unavailable, start_minio, starting
+from tests.conftest import S3_SERVERS
 
 pytestmark = pytest.mark.integration
 
+IN_MEMORY = ("moto", "rgw")  # what they store is in no file
 WRONG_MD5 = base64.b64encode(hashlib.md5(b"other bytes").digest()).decode()
 
 
@@ -70,33 +72,39 @@ def test_bytes_are_stored(client: Minio, bucket: str, s3_server: S3Server) -> No
     finally:
         response.close()
         response.release_conn()
-    if s3_server.data_dir is not None:
+    if s3_server.data_dir is not None and s3_server.name not in IN_MEMORY:
         on_disk = sum(path.stat().st_size for path in s3_server.data_dir.rglob("*") if path.is_file())
         assert on_disk >= len(body)
 
 
 def test_a_wrong_secret_is_refused(bucket: str, s3_server: S3Server) -> None:
     stranger = client_of(s3_server, secret_key="not-the-secret-of-it")
-    with pytest.raises(S3Error) as refused:
+    if not s3_server.verifies:
+        assert stranger.bucket_exists(bucket_name=bucket)
+        return
+    with pytest.raises((S3Error, InvalidResponseError), match="SignatureDoesNotMatch"):
         stranger.put_object(bucket_name=bucket, object_name="key", data=BytesIO(b"bytes"), length=5)
-    assert (refused.value.code, refused.value.response.status) == ("SignatureDoesNotMatch", 403)
 
 
-def test_a_put_with_another_md5_is_refused(client: Minio, bucket: str) -> None:
+def test_a_put_with_another_md5_is_refused(client: Minio, bucket: str, s3_server: S3Server) -> None:
     url = client.presigned_put_object(bucket_name=bucket, object_name="key")
     status, answer = put_with_md5(url, b"bytes", WRONG_MD5)
-    assert (status, b"<Code>BadDigest</Code>" in answer) == (400, True)
-    assert not list(client.list_objects(bucket_name=bucket))
+    assert (status, b"<Code>BadDigest</Code>" in answer) == ((400, True) if s3_server.verifies else (200, False))
+    assert len(list(client.list_objects(bucket_name=bucket))) == (not s3_server.verifies)
 
 
-def test_a_part_with_another_md5_is_refused(client: Minio, bucket: str) -> None:
+def test_a_part_with_another_md5_is_refused(client: Minio, bucket: str, s3_server: S3Server) -> None:
     upload_id = client._create_multipart_upload(bucket_name=bucket, object_name="key", headers={})
     query: dict[str, str | list[str] | tuple[str]] = {"partNumber": "1", "uploadId": upload_id}
     url = client.get_presigned_url(method="PUT", bucket_name=bucket, object_name="key", extra_query_params=query)
     status, answer = put_with_md5(url, b"bytes", WRONG_MD5)
-    assert (status, b"<Code>BadDigest</Code>" in answer) == (400, True)
-    listed = client._list_parts(bucket_name=bucket, object_name="key", upload_id=upload_id)
-    assert listed.parts == []
+    assert (status, b"<Code>BadDigest</Code>" in answer) == ((400, True) if s3_server.verifies else (200, False))
+    if s3_server.name == "rclone":  # the upload is gone with the part
+        with pytest.raises((S3Error, InvalidResponseError), match="NoSuchUpload"):
+            client._abort_multipart_upload(bucket_name=bucket, object_name="key", upload_id=upload_id)
+        return
+    answer = client._execute("GET", bucket, "key", query_params={"uploadId": upload_id}).data
+    assert (b"<PartNumber>" in answer) == (not s3_server.verifies)
 
 
 STARTS_AND_WAITS = """
@@ -109,7 +117,7 @@ with getattr(servers, sys.argv[1])(pathlib.Path(sys.argv[2])) as server:
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=["SIGKILL", "SIGINT"])
-@pytest.mark.parametrize("start", ["start_minio", "start_swift"])
+@pytest.mark.parametrize("start", [f"start_{name}" for name in S3_SERVERS])
 def test_a_server_ends_with_the_process_that_started_it(
     start: str, sent: signal.Signals, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

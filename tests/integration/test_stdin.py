@@ -105,9 +105,13 @@ def test_with_one_byte_changed_exactly_the_parts_that_differ_are_sent_again(
     changed[2 * PART + 5] ^= 1
     file.write_bytes(changed)
 
-    assert 0 == piped(sender, file, "cp", "-", behind.uri(KEY), *OPTIONS).code
+    again = piped(sender, file, "cp", "-", behind.uri(KEY), *OPTIONS)
 
     assert {3} == set(proxy.part_puts()) & (there | {3})
+    if behind.name == "rclone":  # it replaces no part: what this run had read of the input is lost with the upload
+        assert (5, "UploadGoneError") == (again.code, again.events[-1]["error"])
+        again = piped(sender, file, "cp", "-", behind.uri(KEY), *OPTIONS)
+    assert 0 == again.code
     assert sha256(file) == behind.sha256(KEY)
     assert behind.left_over() == []
 

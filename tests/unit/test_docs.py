@@ -27,7 +27,14 @@ SITE = (ROOT / ".mkdocs.yml").read_text()
 
 #: Variables of other programs, which the code sets for them: whoever uses storagekit has no use for them.
 NOT_READ = {
-    *("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "MINIO_BROWSER", "MINIO_UPDATE", "MINIO_CI_CD"),  # of a test's MinIO
+    *(
+        "MINIO_ROOT_USER",
+        "MINIO_ROOT_PASSWORD",
+        "MINIO_BROWSER",
+        "MINIO_UPDATE",
+        "MINIO_CI_CD",
+        "MINIO_SITE_REGION",
+    ),  # of a test's MinIO
 }
 _VARIABLE = re.compile(r"(?:STORAGEKIT|STORAGE|MINIO|AWS|OBS|OSS|OSSUTIL|MC|SSL)_[A-Z0-9_]*[A-Z0-9]")
 _CODE = re.compile(r"^(```|~~~).*?^\1$", re.MULTILINE | re.DOTALL)

@@ -1,4 +1,4 @@
-"""Real S3 servers on loopback, for tests: MinIO and OpenStack Swift.
+"""Real S3 servers on loopback, for tests: MinIO, OpenStack Swift, moto, rclone and Ceph's gateway.
 
     with start_minio(tmp_path) as server:
         client = Minio(endpoint=server.endpoint.removeprefix("http://"), access_key=server.access_key, ...)
@@ -15,6 +15,10 @@ MinIO is AGPL: it runs here unmodified, as a program of its own, and no part of 
 
 **Where Swift comes from**: a virtual environment of its own in the same cache directory, made once in 10 s. Swift is
 the second opinion: another code base, in Python, that verifies signatures too, and needs no compiler.
+
+**Where the others come from.** moto and rclone are installed as Swift is (25 s and 5 s, once). Ceph's gateway is in
+Debian's packages: it is installed, once per machine, where there are root and `apt-get`. Each differs from AWS in other
+ways: docs/reference/servers.md.
 
 **Who stops a server.** Every server is the child of a *keeper* (`keeper.py`), a process that does nothing but wait for
 the end of its standard input, which comes however the test process ends, `kill -9` included. A normal stop takes the

@@ -14,7 +14,7 @@ class Unavailable(Exception):
 class S3Server:
     """A server that answers, and all that a client must know about it."""
 
-    name: str  # "minio" or "swift"
+    name: str  # "minio", "swift", "moto", "rclone" or "rgw"
     endpoint: str  # "http://127.0.0.1:45671"
     access_key: str
     secret_key: str = field(repr=False)
@@ -23,3 +23,4 @@ class S3Server:
     version: str  # "" when the server is somebody else's
     data_dir: Path | None  # removed when the server stops; None when the server is somebody else's
     max_parts: int = 10_000
+    verifies: bool = True  # what a client claims: signatures and Content-MD5
