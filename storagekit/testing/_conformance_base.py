@@ -90,7 +90,8 @@ class Harness:
     ``lost_part_sources``: keys that ``copy_part`` does not find (Ceph decodes them once more).
     ``copies_drop_labels``: a copy has the labels that it is given, and no others; else (rclone) also the source's.
     ``copies_onto_itself``: such a copy is answered like any other; else (rclone) it is made, and the answer is SERVER.
-    ``keeps_what_is_above``: to delete ``a/b`` does nothing to ``a``; else (rclone, where ``a`` is a file) it goes too.
+    ``keeps_what_is_above``: to delete ``a/b`` does nothing to ``a``; else (rclone, which tidies folders up, and takes
+    ``a`` for one) it goes too, and so may a neighbour that is just being written: asked for one after the other only.
     ``hides_folders``: where no object is, a listing shows no folder; else (rclone) that of an unfinished upload, or one
     that once had such.
     ``refuses_own_bucket``: a bucket that one has is BUCKET_EXISTS; else (AWS in us-east-1, moto, Ceph) a success that
