@@ -65,15 +65,16 @@ class Harness:
     ``abort_stops_parts``: a part in flight during an abort fails; else (Swift) it may be acknowledged, and is dropped.
     ``forgets_completed``: a completed upload is gone for every call; else (Swift) its parts, which are the object's own
     segments, are still listed.
-    ``one_or_the_other``: of an abort and a complete at the same moment one happens; else (Swift) both may, which leaves
-    an object that cannot be read, and the suite asks for one after the other only.
+    ``one_or_the_other``: of an abort and a complete at the same moment one happens; else both may, which leaves an
+    object that cannot be read (Swift) or that no answer owned up to (rclone): asked for one after the other only.
     ``repeats_complete``: a second complete of one upload is answered like the first (AWS); else UPLOAD_GONE.
     ``exact_start_after``: a page that starts behind a key in a folder is complete; else (MinIO of 2026-02, where the
     bucket takes several pages) it may leave out keys of that folder.
     ``copies_have_one_etag``: head and listing agree on the etag of a copy of a multipart object; else (Swift) head has
     the source's, and the listing the MD5 of the bytes.
     ``atomic_puts``: who looks at an object while it is replaced sees the old or the new one; else (rclone) the bytes or
-    the labels of the one with the size of the other, until that is done.
+    the labels of the one with the size of the other, and two that make or replace it at once may leave it listed twice
+    or without an etag: asked for one after the other only.
     ``completes_have_one_etag``: a complete answers with the etag that the object has; else (rclone) with another.
     ``tells_losers``: of two calls that end one upload at the same moment, the loser is told UPLOAD_GONE; else (moto,
     Ceph, rclone) SERVER, upon which the core looks at what is there.
@@ -89,7 +90,8 @@ class Harness:
     ``lost_part_sources``: keys that ``copy_part`` does not find (Ceph decodes them once more).
     ``copies_drop_labels``: a copy has the labels that it is given, and no others; else (rclone) also the source's.
     ``copies_onto_itself``: such a copy is answered like any other; else (rclone) it is made, and the answer is SERVER.
-    ``keeps_what_is_above``: to delete ``a/b`` does nothing to ``a``; else (rclone, where ``a`` is a file) it goes too.
+    ``keeps_what_is_above``: to delete ``a/b`` does nothing to ``a``; else (rclone, which tidies folders up, and takes
+    ``a`` for one) it goes too, and so may a neighbour that is just being written: asked for one after the other only.
     ``hides_folders``: where no object is, a listing shows no folder; else (rclone) that of an unfinished upload, or one
     that once had such.
     ``refuses_own_bucket``: a bucket that one has is BUCKET_EXISTS; else (AWS in us-east-1, moto, Ceph) a success that

@@ -59,6 +59,7 @@ SERVERS: Mapping[str, Declared] = MappingProxyType(
         "rclone": Declared(
             {"server": "s3", "sparse_complete": "false", "min_part": "1", "max_key_bytes": "255"},
             {
+                "one_or_the_other": False,
                 "atomic_puts": False,
                 "completes_have_one_etag": False,
                 "tells_losers": False,
