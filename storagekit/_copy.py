@@ -1,7 +1,8 @@
 """Copy an object within one service: no byte passes through here.
 
 Up to 1 GiB in one request, which is atomic by itself; larger ones by parts (``_send.py``), so that no request takes
-minutes without an answer, and a copy that was killed goes on like any other upload.
+minutes without an answer, and a copy that was killed goes on like any other upload. One that must not replace anything
+goes by parts as well: services look at the condition of a complete, and not at that of a copy (MinIO).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ COPY_PART = 256 * 1024**2
 
 def fits_one_copy(job: Job, source: OpenObject) -> bool:
     """Tell whether one request does it."""
+    if not job.overwrite and source.size:
+        return False
     return source.size <= min(ONE_COPY, job.store.limits.max_put)
 
 

@@ -42,6 +42,9 @@ from storagekit.errors import (
 )
 from storagekit.types import ObjectInfo, Part, PutResult
 
+_UNCLEAR = RETRYABLE | {Code.PRECONDITION}
+"""Failures of a complete after which our object may be there: an earlier try's may even be what is in the way."""
+
 
 def check_parts(job: Job, session: Session, sent: Sent) -> None:
     """Look once more at the source, and at the parts where another run may have sent some.
@@ -122,7 +125,7 @@ class _Completion:
         try:
             answer = driver.complete_upload(self._upload, self._parts)
         except Exception as error:
-            if classify(driver.classify, error).code in RETRYABLE:
+            if classify(driver.classify, error).code in _UNCLEAR:
                 done = published(self._job, self._record, look(self._job), self._size)
                 if done is not None:
                     return done

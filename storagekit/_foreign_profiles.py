@@ -31,6 +31,7 @@ import binascii
 import configparser
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -159,10 +160,16 @@ def _sections(file: _private_file.PrivateFile) -> dict[str, dict[str, str]]:
     return {" ".join(section.lower().split()).removeprefix("profile "): pairs for section, pairs in found.items()}
 
 
-def _ini(file: _private_file.PrivateFile, written: Callable[[str], str]) -> dict[str, dict[str, str]]:
+def _ini(
+    file: _private_file.PrivateFile, written: Callable[[str], str], delimiters: str = "=", comments: str = "#"
+) -> dict[str, dict[str, str]]:
     """Return the sections of an INI file by name, and their keys as ``written``. Raises ConfigurationError."""
     parser = configparser.RawConfigParser(
-        delimiters="=", comment_prefixes="#", strict=False, allow_no_value=True, default_section=""
+        delimiters=tuple(delimiters),
+        comment_prefixes=tuple(comments),
+        strict=False,
+        allow_no_value=True,
+        default_section="",
     )
     parser.optionxform = written  # type: ignore[assignment]
     try:
@@ -257,12 +264,15 @@ def _of_url(variable: str, environment: Mapping[str, str]) -> dict[str, str]:
 # --- aws --------------------------------------------------------------------------------------------------------------
 
 
-def of_aws(environment: Mapping[str, str]) -> Profile | None:
-    """Return the profile that AWS's tools would choose; None where there is none, and nobody named one."""
+def of_aws(environment: Mapping[str, str]) -> tuple[Profile | None, str]:
+    """Return the profile that AWS's tools would choose, and a sentence to warn with, or none.
+
+    None where there is no profile, and nobody named one.
+    """
     name = environment.get("AWS_PROFILE")
     if not name and "default" not in _aws_profiles(environment)[0]:
-        return None
-    return load(f"aws:{name or 'default'}", "default", environment)[0]
+        return None, ""
+    return load(f"aws:{name or 'default'}", "default", environment)
 
 
 def _aws(rest: str, environment: Mapping[str, str]) -> _Found:
@@ -292,10 +302,25 @@ def _aws_profiles(environment: Mapping[str, str]) -> tuple[dict[str, dict[str, s
         if file is None:
             continue
         files.append(file)
-        for section, pairs in _ini(file, str.lower).items():
-            if name == "credentials" or section == "default" or section.startswith("profile "):
-                found.setdefault(section.removeprefix("profile ").strip(), {}).update(pairs)
+        for section, pairs in _ini(file, str.lower, "=:", "#;").items():
+            profile = _aws_name(section, bare=name == "credentials")
+            if profile is not None:
+                there = found.setdefault(profile, {})
+                if "aws_access_key_id" in pairs:  # keys belong together: an old token is not of new ones
+                    found[profile] = there = {key: text for key, text in there.items() if not key.startswith("aws_")}
+                there.update(pairs)
     return found, files
+
+
+def _aws_name(section: str, *, bare: bool) -> str | None:
+    """Return the profile of a section: ``NAME`` in the credentials, ``profile NAME`` or ``default`` in the other."""
+    try:
+        words = shlex.split(section)
+    except ValueError:
+        return None
+    if words[:1] == ["profile"] and len(words) == 2:
+        return words[1]
+    return section.strip() if bare or words == ["default"] else None
 
 
 def _aws_path(given: str | None, name: str, environment: Mapping[str, str]) -> Path | None:

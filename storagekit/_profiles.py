@@ -51,7 +51,9 @@ def load(given: str | None, environment: Mapping[str, str], backend: str | None 
     named = profile is not None and (profile.named_by != "default" or profile.backend in _S3)
     if named or (backend or environment.get(BACKEND)) != "s3":
         return profile
-    return _foreign_profiles.of_aws(environment) or profile
+    of_aws, complaint = _foreign_profiles.of_aws(environment)
+    _warn(complaint)
+    return of_aws or profile
 
 
 def _load(given: str | None, environment: Mapping[str, str]) -> Profile | None:
@@ -61,8 +63,7 @@ def _load(given: str | None, environment: Mapping[str, str]) -> Profile | None:
     named_by = "argument" if given else PROFILE if environment.get(PROFILE) else "default"
     if ":" in name:
         profile, complaint = _foreign_profiles.load(name, named_by, environment)
-        if complaint:
-            logging.getLogger("storagekit").warning(complaint)
+        _warn(complaint)
         return profile
     path = config_path(environment)
     tables = read(path) if path else {}
@@ -71,6 +72,11 @@ def _load(given: str | None, environment: Mapping[str, str]) -> Profile | None:
     if named_by == "default":
         return None
     raise _absent(name, tables, path)
+
+
+def _warn(complaint: str) -> None:
+    if complaint:
+        logging.getLogger("storagekit").warning(complaint)
 
 
 def profile_of(name: str, table: Table, path: Path | None, named_by: str = "default") -> Profile:

@@ -33,7 +33,8 @@ class Record:
     ``previous_token`` are those of the object then at the key, or None. ``strong`` tells whether equal ``identity``
     means equal bytes, and ``promised`` whether by the caller's word (``Identity``); ``era`` and ``ceiling`` are the
     plan's, for a ``size`` that was not known. ``seen`` are the ids of other uploads of the key, in an intent.
-    ``checksum`` is what the service agreed on for the parts, or empty; ``storage_class`` what was asked for, or empty.
+    ``checksum`` is what the service agreed on for the parts, or empty; ``storage_class`` what was asked for, or empty;
+    ``encryption`` is ``Limits.encryption`` of the client that began it.
     """
 
     bucket: str
@@ -56,6 +57,7 @@ class Record:
     promised: str = ""
     checksum: str = ""
     storage_class: str = ""
+    encryption: str = ""
 
     def announced(self, seen: tuple[str, ...]) -> Record:
         """Return the intent of this record, which has no upload id yet."""
@@ -113,10 +115,11 @@ def _is_sound(record: Record) -> bool:
     numbers = (record.size or 0, record.part_size, record.era, record.ceiling)
     place = (record.bucket, record.key, record.upload_id, record.token)
     texts = (*place, record.identity, record.source, record.metadata_digest, record.promised, *record.seen)
-    texts = (*texts, record.checksum, record.storage_class)
+    texts = (*texts, record.storage_class, record.encryption)
     optional = (record.content_type, record.previous_etag, record.previous_token)
     return (
-        all(type(number) is int and number >= 0 for number in numbers)
+        record.checksum in ("", "crc32c")
+        and all(type(number) is int and number >= 0 for number in numbers)
         and record.part_size > 0
         and type(record.strong) is bool
         and all(isinstance(text, str) for text in texts)

@@ -48,6 +48,7 @@ class Request:
     content_type: str | None
     metadata_digest: str | None
     storage_class: str | None = None
+    encryption: str = ""
 
     @property
     def promised_size(self) -> int | None:
@@ -79,6 +80,7 @@ def adoptable(record: Record, request: Request) -> bool:
         and request.content_type in (None, record.content_type)
         and request.metadata_digest in (None, record.metadata_digest)
         and request.storage_class in (None, record.storage_class)
+        and request.encryption == record.encryption
     )
 
 
@@ -168,6 +170,7 @@ def _described_alike(info: ObjectInfo, record: Record) -> bool:
     ours = {name: text for name, text in record.stored.items() if name not in (_metadata.TOKEN, _metadata.MTIME)}
     return (
         info.content_type in (None, record.content_type or info.content_type)
+        and (info.storage_class or "STANDARD") == (record.storage_class or "STANDARD")
         and ours.items() <= {**info.metadata}.items()
     )
 

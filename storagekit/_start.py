@@ -16,7 +16,14 @@ from storagekit._job import Job, Published, Session
 from storagekit._plan import reach
 from storagekit._record import Record, StoredRecord
 from storagekit._resume import Candidate, choose, is_made_by, kept_parts, overtaken, proof, split
-from storagekit.errors import PermissionDeniedError, ServiceError, StorageError, TransferCancelled, UploadGoneError
+from storagekit.errors import (
+    PermissionDeniedError,
+    RequestRefusedError,
+    ServiceError,
+    StorageError,
+    TransferCancelled,
+    UploadGoneError,
+)
 from storagekit.types import ObjectInfo, Upload
 
 
@@ -29,9 +36,11 @@ def begin(job: Job) -> Session | Published | None:
     mine, others = split(records, job.request)
     for other in others:
         job.log.note(f"an unfinished upload of another source or version ({other.record.source}) was left alone")
-    mine = [stored for stored in mine if _reaches(job, stored.record)]
+    mine = [stored for stored in mine if _reaches(job, stored.record) and _takes_copies(job, stored.record)]
     if len(mine) + len(others) < len(records):
-        job.log.note("an unfinished upload of this source with another size, type or metadata was left alone")
+        job.log.note(
+            "an unfinished upload of this source was left alone: size, type, metadata, class or encryption differ"
+        )
     mine = [stored for stored in mine if job.alive.hold(stored.record.token) or stored.record.strong]
     live, gone = _ask_for(job, mine)
     at_key = look(job) if mine else None
@@ -51,6 +60,11 @@ def _reaches(job: Job, record: Record) -> bool:
     """Tell whether the plan of an upload that was begun without a size has room for the size that is known now."""
     size = job.request.size
     return record.size is not None or size is None or size <= reach(record.plan, job.store.limits)
+
+
+def _takes_copies(job: Job, record: Record) -> bool:
+    """Tell whether parts can be copied into an upload, where that is to be: MinIO wants agreed checksums of them."""
+    return job.copied is None or not record.checksum
 
 
 def create(job: Job) -> Session:
@@ -126,14 +140,22 @@ def new_record(job: Job, at_key: ObjectInfo | None) -> Record:
         era=plan.era,
         ceiling=plan.ceiling,
         storage_class=job.request.storage_class or "",
+        encryption=job.store.limits.encryption,
     )
 
 
 def look(job: Job) -> ObjectInfo | None:
-    """Return what lies at the key; credentials that may only write see nothing."""
+    """Return what lies at the key. Credentials that may only write see nothing.
+
+    Nor do those who have another key than the object was encrypted with, which S3 answers with a plain 400 (SSE-C).
+    """
     try:
         return job.store.find(job.bucket, job.key)
     except PermissionDeniedError:
+        return None
+    except RequestRefusedError as error:
+        if error.status != 400:
+            raise
         return None
 
 

@@ -39,6 +39,8 @@ _BUCKET_ENV = {
 
 _TOKENS = ("session_token", "security_token")
 
+_ACCOUNT = ("access_key", "credentials", "aws_profile", "role_arn", "sts_endpoint", "customer_key")
+
 AWS_KEYS = ("access_key", "secret_key", "session_token", "credentials", "aws_profile")
 """What of an AWS profile is not used where an argument or the environment has an access key."""
 
@@ -69,7 +71,7 @@ class Value:
             return "***"
         if self.name == "access_key":
             return f"{self.text[:4]}...{self.text[-4:]}" if len(self.text) > 12 else self.text
-        if self.name == "endpoint":
+        if self.name.endswith("endpoint"):
             return _USER_INFO.sub(r"\1***@", self.text).partition("?")[0]
         return self.text
 
@@ -117,9 +119,10 @@ class Configuration:
         return f"{self.spec.backend} {settings.get('endpoint') or settings.get('root') or ''}"
 
     @property
-    def account(self) -> str | None:
-        """The access key, where there is one."""
-        return texts(self.settings).get("access_key")
+    def account(self) -> tuple[str | None, ...]:
+        """Who asks there: a service copies by itself only between places that one account reaches in the same way."""
+        told = texts(self.settings)
+        return tuple(told.get(name) for name in _ACCOUNT)
 
 
 def configure(
@@ -221,6 +224,7 @@ def resolve(
         own = {setting.name for setting in own_settings(spec)}
         require_known(spec, profile.settings, known | own, profile.origin)
     values = _first(spec.settings, arguments, environment, _yielding(spec, arguments, environment, profile))
+    values = _of_one_tool(values)
     _require(spec, values, profile)
     _require_one_origin(values)
     return values
@@ -232,7 +236,7 @@ def _yielding(
     """Return a profile of AWS that nobody named without its keys, where keys are said elsewhere: as AWS's tools do."""
     if profile is None or profile.named_by != "default" or not profile.name.startswith("aws:"):
         return profile
-    wanted = [setting for setting in spec.settings if setting.name in ("access_key", "credentials")]
+    wanted = [setting for setting in spec.settings if setting.name in ("access_key", "secret_key", "credentials")]
     if not any(list(offers(setting, arguments, environment, None)) for setting in wanted):
         return profile
     return replace(profile, settings={name: text for name, text in profile.settings.items() if name not in AWS_KEYS})
@@ -247,6 +251,28 @@ def _require_one_origin(values: Mapping[str, Value]) -> None:
                 f"the {token.name.replace('_', ' ')} ({token.origin}) is not of the secret key ({secret.origin})",
                 hint="Temporary credentials are three: give all of them in one place, or unset the token",
             )
+
+
+def _of_one_tool(values: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the values without a session token that belongs to another tool's keys (``AWS_...`` beside ``MINIO_...``).
+
+    ``STORAGE_...`` is any tool's. Raises ConfigurationError where the two keys themselves are of two tools.
+    """
+    keys = [values[name] for name in ("access_key", "secret_key") if name in values]
+    tools = {tool for tool in map(_tool, keys) if tool}
+    if len(tools) > 1:
+        raise ConfigurationError(
+            f"the access key ({keys[0].origin}) is not of the secret key ({keys[1].origin})",
+            hint="Set both of one tool, or unset those of the other",
+        )
+    strange = {name for name in _TOKENS if name in values and tools and _tool(values[name]) not in {None, *tools}}
+    return {name: value for name, value in values.items() if name not in strange}
+
+
+def _tool(value: Value) -> str | None:
+    """Return whose variable a value is from, by its beginning; None for what is from none, or from anybody's."""
+    tool = value.origin.partition("_")[0] if _kind(value.origin) == "environment" else None
+    return None if tool == "STORAGE" else tool
 
 
 def _kind(origin: str) -> str:
@@ -344,8 +370,17 @@ def _require(spec: DriverSpec, values: Mapping[str, Value], profile: Profile | N
             why = profile.withheld.get(setting.name) if profile else None
             raise ConfigurationError(
                 f"the backend {spec.backend!r} needs {setting.name}" + (f"; {why}" if why else ""),
-                hint=f"Give {setting.name}=" + (f", or set {names}" if names else "") + ", or put it into a profile",
+                hint=f"Give {setting.name}="
+                + (f", or set {names}" if names else "")
+                + ", or put it into a profile"
+                + _way_out(spec, setting),
             )
+
+
+def _way_out(spec: DriverSpec, setting: Setting) -> str:
+    """Name the setting with which another one is not needed, and what it can be."""
+    found = [other for other in spec.settings if other.name == setting.unless]
+    return f"; it is not needed with {found[0].name}= {found[0].help}" if found else ""
 
 
 def texts(values: Mapping[str, Value]) -> dict[str, str]:

@@ -114,8 +114,9 @@ class Limits:
     ``complete_order`` says which of two completes of one key wins: the last ``completion``, or (OBS) the last
     ``initiation``. ``upload_expiry_s`` is when the service drops an unfinished upload by itself (MinIO: 24 h after
     its initiation). ``max_segment_bytes`` and ``empty_segments`` say what may stand between two slashes of a key.
-    ``sparse_complete``: a complete may leave out parts that were sent. ``exact_upload_listing``: ``list_uploads``
-    finds a key only by its whole name (MinIO).
+    ``encryption`` says, without a secret, how this instance has the service encrypt; an upload that was begun otherwise
+    is not gone on with. ``sparse_complete``: a complete may leave out parts that were sent. ``exact_upload_listing``:
+    ``list_uploads`` finds a key only by its whole name (MinIO).
     """
 
     min_part: int = 5 * 1024**2
@@ -130,6 +131,7 @@ class Limits:
     part_checksum: str | None = None
     complete_order: str = "completion"
     upload_expiry_s: float | None = None
+    encryption: str = ""
     sparse_complete: bool = True
     exact_upload_listing: bool = False
 

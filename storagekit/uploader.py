@@ -169,7 +169,9 @@ class StreamingUploader:
         with self._means(part_size, stop) as means:
             opened = as_source(source, self._retry, self._clock).open(stop)
             try:
-                request = request_for(opened, size, sha256, source_id, content_type, metadata, storage_class)
+                request = request_for(
+                    opened, size, sha256, source_id, content_type, metadata, storage_class, self.store.limits.encryption
+                )
                 there = opened if isinstance(opened, OpenObject) else None
                 copied = there if there and there.scope == self._scope and not sha256 else None
                 carried = metadata is None and there is not None
@@ -217,7 +219,9 @@ class StreamingUploader:
         check(storage_class=storage_class)
         with self._means(part_size, Cancel()) as means:
             opened = StreamSource(()).open(means.cancel)
-            request = request_for(opened, None, None, source_id, content_type, metadata, storage_class)
+            request = request_for(
+                opened, None, None, source_id, content_type, metadata, storage_class, self.store.limits.encryption
+            )
             stored = _metadata.encode(metadata or {})
             job = self._job(opened, bucket, key, request, stored, part_size, means, Log(on_note))
             return init(job, discarding=self._known(job) if restart else NoRecords())
@@ -253,7 +257,7 @@ class StreamingUploader:
         with self._means(record.part_size, stop) as means:
             opened = StreamSource(stream, record.source, total_size).open(stop)
             identity = Identity(record.identity, record.source, record.strong)
-            kept = (record.content_type, record.metadata_digest, record.storage_class or None)
+            kept = (record.content_type, record.metadata_digest, record.storage_class or None, record.encryption)
             request = Request(identity, total_size, *kept)
             job = self._job(opened, record.bucket, record.key, request, {}, record.part_size, means, Log(on_note))
             try:
@@ -347,6 +351,7 @@ def request_for(
     content_type: str | None,
     metadata: Mapping[str, str] | None,
     storage_class: str | None = None,
+    encryption: str = "",
 ) -> Request:
     """Return what is asked for. Raises IntegrityError where the source already has another size than promised."""
     identity = opened.identity
@@ -361,7 +366,8 @@ def request_for(
     elif sha256 is not None and not identity.strong:
         identity = content_identity(identity.shown, sha256)
     digest = None if metadata is None else _metadata.digest(_metadata.encode(metadata))
-    return Request(identity, size if opened.size is None else opened.size, content_type, digest, storage_class)
+    known = size if opened.size is None else opened.size
+    return Request(identity, known, content_type, digest, storage_class, encryption)
 
 
 def guess_content_type(key: str, said: str | None) -> str | None:

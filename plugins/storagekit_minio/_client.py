@@ -27,6 +27,7 @@ from minio.signer import sign_v4_s3
 from urllib3 import HTTPHeaderDict, PoolManager
 from urllib3.response import BaseHTTPResponse
 
+from storagekit.driver import Code, DriverError, Failure
 from storagekit.errors import ConfigurationError
 from storagekit_minio import _xml
 from storagekit_minio._credentials import provider
@@ -44,10 +45,11 @@ class Client(Minio):
 
     def __init__(self, settings: Settings, pool: PoolManager) -> None:
         self._http = pool  # before anything can fail: 7.2.0 looks for it in __del__
+        keys = provider(settings, pool)
         try:
             super().__init__(
                 endpoint=settings.address,
-                credentials=provider(settings, pool),
+                credentials=keys,
                 secure=settings.secure,
                 region=settings.region,
                 http_client=pool,
@@ -89,18 +91,20 @@ class Client(Minio):
             "query_params": dict(query or {}),
             "preload_content": preload,
         }
+        signed_for = self._regions.of(bucket)
         try:
             return self._execute(method=method, headers=dict(headers or {}), **options)
         except S3Error as error:
             if _is_for_the_name(bucket, error):
                 raise invalid_bucket(bucket, 400, error.response.headers.get("x-amz-request-id")) from error
-            if not self._was_elsewhere(bucket, error):
+            if not self._was_elsewhere(bucket, signed_for, error):
+                _raise_with_region(error, signed_for)
                 raise
         if isinstance(body, Stream):
             body.rewind()
         return self._execute(method=method, headers=dict(headers or {}), **options)
 
-    def _was_elsewhere(self, bucket: str, error: S3Error) -> bool:
+    def _was_elsewhere(self, bucket: str, signed_for: str, error: S3Error) -> bool:
         """Tell whether the bucket is in another region than was thought, which is remembered."""
         if not self._regions.may_learn(error):
             return False
@@ -111,7 +115,7 @@ class Client(Minio):
             except S3Error:  # it may not be asked: the first answer is what counts
                 return False
             region = located(answer.data)
-        return self._regions.learn(bucket, region)
+        return self._regions.learn(bucket, region, signed_for)
 
     def _get_region(self, bucket_name: str | None = None, region: str | None = None) -> str:
         return self._regions.of(bucket_name)  # the SDK's own asks for it, with every bucket
@@ -184,6 +188,14 @@ class Client(Minio):
 def _is_for_the_name(bucket: str, error: S3Error) -> bool:
     """Tell whether a 400 is for a bucket that cannot be; an answer to HEAD has no words for it."""
     return error.response.status == 400 and not is_bucket_name(bucket) and error.code in (None, "InvalidBucketName")
+
+
+def _raise_with_region(error: S3Error, signed_for: str) -> None:
+    """Raise the error of a wrong region with the right one, where only a header names it: HEAD has no document."""
+    region, response = error.response.headers.get("x-amz-bucket-region"), error.response
+    if error.code is None and response.status in (301, 307, 400) and region not in (None, signed_for):
+        detail = f"the bucket is in the region {region}, and the request was signed for {signed_for}"
+        raise DriverError(Failure(Code.WRONG_ENDPOINT, detail, status=response.status)) from error
 
 
 def refusal(response: BaseHTTPResponse) -> S3Error:

@@ -12,35 +12,73 @@ own endpoint) for temporary ones, and again some seconds before those expire. A 
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
+from typing import Any, cast
 
 from minio.credentials.credentials import Credentials
 from minio.credentials.providers import AssumeRoleProvider, Provider, StaticProvider
 from urllib3 import PoolManager
 from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
 
 from storagekit.driver import Code, DriverError, Failure
 from storagekit.errors import ConfigurationError
+from storagekit_minio import _xml
+from storagekit_minio._failures import of_code
 from storagekit_minio._settings import Settings
 
 _SESSION = "storagekit"
 
 
 class _TemporaryKeys(Provider):
-    """Keys that may fail to be had: that is a refusal of the credentials, not a ValueError."""
+    """Keys that end, and are asked for again: by one thread, while the others wait for them.
 
-    def __init__(self, retrieve: Callable[[], Credentials], what: str) -> None:
+    What comes up while they are asked for is a failure like any other: a service that is out of breath is asked again.
+    """
+
+    def __init__(self, retrieve: Callable[[], Credentials], classify: Callable[[Exception], Failure]) -> None:
         self._retrieve = retrieve
-        self._what = what
+        self._classify = classify
+        self._lock = Lock()
 
     def retrieve(self) -> Credentials:
         """Return keys that are valid now. Raises DriverError; what the network does passes as it is."""
-        try:
-            return self._retrieve()
-        except (HTTPError, DriverError):
-            raise
-        except Exception as error:  # the SDK's ValueError with a status in its words, botocore's own tree
-            detail = f"no temporary credentials from {self._what}: {_said(error)}"
-            raise DriverError(Failure(Code.BAD_CREDENTIALS, detail)) from error
+        with self._lock:
+            try:
+                return self._retrieve()
+            except (HTTPError, DriverError):
+                raise
+            except Exception as error:
+                raise DriverError(self._classify(error)) from error
+
+
+class _StsPool:
+    """The connections as the SDK's provider asks them, which knows of any refusal no more than its status."""
+
+    def __init__(self, pool: PoolManager) -> None:
+        self._pool = pool
+
+    def urlopen(self, method: str, url: str, body: Any = None, headers: Any = None) -> BaseHTTPResponse:
+        """Return the answer to a request for keys. Raises DriverError for a refusal."""
+        response = self._pool.urlopen(method, url, body=body, headers=headers, redirect=False)
+        if response.status != 200:
+            raise DriverError(_refused(response))
+        return response
+
+
+def _refused(response: BaseHTTPResponse) -> Failure:
+    """What STS means: 4xx is about the keys, whatever its words; the rest is trouble that passes."""
+    root = _xml.parse(response.data)
+    error = next(iter(_xml.children(root, "Error")), root) if root is not None else None
+    failure = of_code(_xml.text(error, "Code"), _xml.text(error, "Message"), response.status, None)
+    if not 400 <= response.status < 500 or failure.code in (Code.THROTTLED, Code.TIMEOUT, Code.CLOCK_SKEW):
+        return failure
+    detail = f"no temporary credentials from STS: {failure.detail}"
+    return Failure(Code.BAD_CREDENTIALS, detail, status=response.status, vendor_code=failure.vendor_code)
+
+
+def _unusable(error: Exception) -> Failure:
+    return Failure(Code.BAD_CREDENTIALS, f"no temporary credentials from STS: {_said(error)}")
 
 
 def provider(settings: Settings, pool: PoolManager) -> Provider | None:
@@ -51,9 +89,9 @@ def provider(settings: Settings, pool: PoolManager) -> Provider | None:
     if settings.credentials == "anonymous":
         return None
     if settings.credentials == "aws":
-        return _TemporaryKeys(_of_botocore(settings.aws_profile), "AWS's configuration")
+        return _TemporaryKeys(_of_botocore(settings.aws_profile), _of_aws)
     if settings.sts_endpoint:
-        return _TemporaryKeys(_of_sts(settings, settings.sts_endpoint, pool), f"STS at {settings.sts_endpoint}")
+        return _TemporaryKeys(_of_sts(settings, settings.sts_endpoint, pool), _unusable)
     return StaticProvider(
         access_key=settings.access_key, secret_key=settings.secret_key, session_token=settings.session_token
     )
@@ -67,7 +105,7 @@ def _of_sts(settings: Settings, endpoint: str, pool: PoolManager) -> Callable[[]
         region=settings.region or "us-east-1",
         role_arn=settings.role_arn,
         role_session_name=_SESSION if settings.role_arn else None,
-        http_client=pool,
+        http_client=cast("PoolManager", _StsPool(pool)),
     ).retrieve
     return given
 
@@ -95,6 +133,16 @@ def _of_botocore(profile: str | None) -> Callable[[], Credentials]:
         return Credentials(access_key=now.access_key, secret_key=now.secret_key, session_token=now.token)
 
     return retrieve
+
+
+def _of_aws(error: Exception) -> Failure:
+    """What botocore's error means: whoever gives the keys may be out of reach for a while, or refuse."""
+    from botocore.exceptions import HTTPClientError, MetadataRetrievalError
+
+    passing = (HTTPClientError, MetadataRetrievalError)
+    if any(isinstance(each, passing) for each in (error, error.__cause__, error.__context__)):
+        return Failure(Code.NETWORK, f"AWS's credentials cannot be had: {_said(error)}")
+    return Failure(Code.BAD_CREDENTIALS, f"no credentials from AWS's configuration: {_said(error)}")
 
 
 def _said(error: Exception) -> str:

@@ -13,7 +13,7 @@ import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import md5
+from hashlib import md5, sha256
 
 from storagekit.errors import ConfigurationError
 
@@ -31,14 +31,21 @@ class Encryption:
     kms_context: str | None = None
     customer_key: bytes | None = field(repr=False, default=None)
 
+    @property
+    def label(self) -> str:
+        """What tells encryptions apart, without a secret: an upload goes on only as it was begun."""
+        if self.customer_key is not None:
+            return f"SSE-C {sha256(self.customer_key).hexdigest()[:16]}"
+        return " ".join(filter(None, (self.algorithm, self.kms_key_id, self.kms_context)))
+
     def of_write(self) -> dict[str, str]:
-        """Headers of a request that makes an object or begins an upload."""
+        """Headers of a request that makes an object or begins an upload, beside those of ``of_access``."""
         found = {
             _SSE: self.algorithm,
             f"{_SSE}-aws-kms-key-id": self.kms_key_id,
             f"{_SSE}-context": base64.b64encode(self.kms_context.encode()).decode() if self.kms_context else None,
         }
-        return {name: value for name, value in found.items() if value} | self.of_access()
+        return {name: value for name, value in found.items() if value}
 
     def of_access(self) -> dict[str, str]:
         """Headers of a request for an object, or a part, that is there already."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from storagekit.errors import ConfigurationError
 
+_REGION_IN_HOST = re.compile(r"s3[.-](?:dualstack\.)?([a-z]{2,}-[a-z-]+-\d+)\.amazonaws")
 
-def parse_endpoint(text: str, *, use_ssl: bool | None) -> tuple[str, bool]:
+
+def parse_endpoint(text: str, *, use_ssl: bool | None, name: str = "MINIO_ENDPOINT") -> tuple[str, bool]:
     """Return ``host[:port]`` and whether TLS is spoken there: as the scheme or ``use_ssl`` says, else by the host.
 
     Raises ConfigurationError also where the two contradict each other: neither may win by chance.
@@ -19,7 +22,7 @@ def parse_endpoint(text: str, *, use_ssl: bool | None) -> tuple[str, bool]:
     if problem:
         raise ConfigurationError(
             f"the endpoint {_shown(parts)!r} has {problem}",
-            hint="Give MINIO_ENDPOINT as host, host:port or http(s)://host:port; buckets are named elsewhere",
+            hint=f"Give {name} as host, host:port or http(s)://host:port; buckets are named elsewhere",
         )
     if not scheme:
         return parts.netloc, not _is_loopback(parts.hostname or "") if use_ssl is None else use_ssl
@@ -67,3 +70,11 @@ def _is_loopback(host: str) -> bool:
 def is_amazon(address: str) -> bool:
     """Tell whether an address is one of Amazon's."""
     return address.partition(":")[0].lower().endswith((".amazonaws.com", ".amazonaws.com.cn"))
+
+
+def sts_of_amazon(address: str, region: str | None) -> str:
+    """Return where Amazon gives temporary keys for a role: in the region given, or that of the endpoint."""
+    host = address.partition(":")[0].lower()
+    place = region or next(iter(_REGION_IN_HOST.findall(host)), None)
+    suffix = "amazonaws.com.cn" if host.endswith(".cn") else "amazonaws.com"
+    return f"https://sts.{place}.{suffix}" if place else f"https://sts.{suffix}"

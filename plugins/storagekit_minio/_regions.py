@@ -31,9 +31,12 @@ class Regions:
         redirected = error.response.status in (301, 307) or "x-amz-bucket-region" in error.response.headers
         return not self._given and (redirected or error.code in _WRONG_REGION)
 
-    def learn(self, bucket: str | None, region: str | None) -> bool:
-        """Remember a bucket's region; tell whether that is another than was thought."""
-        if not region or region == self.of(bucket):
+    def learn(self, bucket: str | None, region: str | None, signed_for: str) -> bool:
+        """Remember a bucket's region; tell whether it is another than the one that the request was signed for.
+
+        Not than the one that is known by now: another thread may have learnt it meanwhile.
+        """
+        if not region or region == signed_for:
             return False
         self._found[bucket or ""] = region
         return True

@@ -14,7 +14,7 @@ from storagekit.driver import Limits, Setting
 from storagekit.errors import ConfigurationError
 from storagekit_minio._encryption import Encryption
 from storagekit_minio._encryption import parse as parse_encryption
-from storagekit_minio._endpoint import is_amazon, parse_endpoint
+from storagekit_minio._endpoint import is_amazon, parse_endpoint, sts_of_amazon
 
 T = TypeVar("T")
 
@@ -33,6 +33,7 @@ _COMMON = (
     Setting(
         "credentials", help="keys, aws (all that AWS's tools know, by botocore) or anonymous (unsigned)", default="keys"
     ),
+    Setting("aws_profile", help="profile that credentials = aws uses", default="AWS_PROFILE, or default"),
     Setting("role_arn", help="role to take on with the keys"),
     Setting(
         "sts_endpoint",
@@ -45,7 +46,7 @@ _COMMON = (
     Setting("customer_key", secret=True, help="base64 of 32 bytes (SSE-C); over TLS only"),
     Setting(
         "checksum",
-        help="auto, crc32c, md5 or none: what the server verifies; auto: parts crc32c where it agrees, else md5",
+        help="auto, md5 or none: what the server verifies; auto: parts crc32c where it agrees, all else md5",
         default="auto",
     ),
     Setting("min_part", help="smallest part but the last, bytes", default="5 MiB"),
@@ -138,11 +139,12 @@ def parse(given: Mapping[str, str]) -> Settings:
     """Return the settings. Raises ConfigurationError for what is missing or makes no sense."""
     address, secure = parse_endpoint(_required(given, "endpoint"), use_ssl=_optional(given, "use_ssl", _boolean, None))
     at_amazon = is_amazon(address)
-    is_minio = _optional(given, "server", _is_minio, not at_amazon)
+    is_minio = _optional(given, "server", _one_of("minio", "s3"), "s3" if at_amazon else "minio") == "minio"
     credentials = _optional(given, "credentials", _one_of("keys", "aws", "anonymous"), "keys")
     own_keys = credentials == "keys"
+    encryption = parse_encryption(given, secure=secure)
     region = given.get("region") or None
-    return Settings(
+    found = Settings(
         address=address,
         secure=secure,
         access_key=_required(given, "access_key") if own_keys else "",
@@ -159,9 +161,11 @@ def parse(given: Mapping[str, str]) -> Settings:
         read_timeout_s=_optional(given, "read_timeout_s", _seconds, 60.0),
         max_connections=_optional(given, "max_connections", _count, 32),
         is_minio=is_minio,
-        encryption=parse_encryption(given, secure=secure),
-        limits=_limits(given, is_minio=is_minio, at_amazon=at_amazon),
+        encryption=encryption,
+        limits=_limits(given, encryption, is_minio=is_minio),
     )
+    _require_one_way(found)
+    return found
 
 
 def parse_s3(given: Mapping[str, str]) -> Settings:
@@ -170,27 +174,40 @@ def parse_s3(given: Mapping[str, str]) -> Settings:
 
 
 def _sts_endpoint(given: Mapping[str, str], address: str, region: str | None, *, secure: bool) -> str | None:
-    """Where temporary keys are asked for: as given, or for a role at the service itself; Amazon has a host for it."""
+    """Where temporary keys are asked for: as given, or for a role at the service itself; Amazon has hosts for it."""
     said = given.get("sts_endpoint") or None
-    if said is None and given.get("role_arn"):
-        if is_amazon(address):
-            return f"https://sts.{region}.amazonaws.com" if region else "https://sts.amazonaws.com"
-        return f"http{'s' * secure}://{address}"
-    if said is not None and not said.startswith(("http://", "https://")):
-        raise ConfigurationError("sts_endpoint is no http(s) URL", hint="Write it as https://host[:port]")
-    return said
+    if said is not None:
+        host, with_tls = parse_endpoint(said, use_ssl=None, name="sts_endpoint")
+        return f"http{'s' * with_tls}://{host}"
+    if not given.get("role_arn"):
+        return None
+    return sts_of_amazon(address, region) if is_amazon(address) else f"http{'s' * secure}://{address}"
 
 
-def _limits(given: Mapping[str, str], *, is_minio: bool, at_amazon: bool) -> Limits:
+def _require_one_way(settings: Settings) -> None:
+    """Raise ConfigurationError for settings of which one would be ignored."""
+    if settings.sts_endpoint and settings.credentials != "keys":
+        raise ConfigurationError(
+            f"role_arn and sts_endpoint mean nothing with credentials = {settings.credentials}",
+            hint="Give the keys that the role is taken on with; AWS's own profiles can name a role, too",
+        )
+    if settings.sts_endpoint and settings.session_token:
+        raise ConfigurationError(
+            "a session_token is of temporary keys, and STS is asked with lasting ones", hint="Leave out one of the two"
+        )
+
+
+def _limits(given: Mapping[str, str], encryption: Encryption, *, is_minio: bool) -> Limits:
     """The limits of S3, MinIO's own rules where it is one, and what the settings say otherwise.
 
-    Of CRC-32C ``auto`` knows that Amazon verifies it. Elsewhere an upload asks, and a single put carries an MD5.
+    Content-MD5 is verified by all of them; CRC-32C is asked for with each upload. A part that carries it in an upload
+    that did not agree is refused by Amazon ("Checksum Type mismatch"), so it is never the rule for all bodies.
     """
-    checksum = _optional(given, "checksum", _one_of("auto", "crc32c", "md5", "none"), "auto")
-    known = "crc32c" if at_amazon else "md5"
+    checksum = _optional(given, "checksum", _one_of("auto", "md5", "none"), "auto")
     plain = Limits(
-        checksum=known if checksum == "auto" else checksum,
-        part_checksum="crc32c" if checksum in ("auto", "crc32c") else None,
+        checksum="none" if checksum == "none" else "md5",
+        part_checksum="crc32c" if checksum == "auto" else None,
+        encryption=encryption.label,
         min_part=_optional(given, "min_part", _count, Limits.min_part),
         max_part=_optional(given, "max_part", _count, Limits.max_part),
         max_parts=_optional(given, "max_parts", _count, Limits.max_parts),
@@ -261,9 +278,3 @@ def _one_of(*known: str) -> Callable[[str], str]:
         return text
 
     return convert
-
-
-def _is_minio(text: str) -> bool:
-    if text not in ("minio", "s3"):
-        raise ValueError("neither minio nor s3")
-    return text == "minio"

@@ -24,6 +24,7 @@ from urllib3.response import BaseHTTPResponse
 
 from storagekit.driver import Body, Code, DriverError, Failure, Limits, Reader
 from storagekit.types import (
+    RESERVED_PREFIX,
     DeleteFailure,
     ObjectInfo,
     ObjectPage,
@@ -81,14 +82,14 @@ class MinioDriver:
 
     def head(self, bucket: str, key: str) -> ObjectInfo:
         """Return what the service knows of the object; MinIO tells a missing bucket apart, in a header."""
-        headers = self._encryption.of_access()
+        headers = self._opened(key)
         return info(key, self._client.request_object("HEAD", bucket, key, headers=headers).headers)
 
     def read(
         self, bucket: str, key: str, start: int = 0, length: int | None = None, if_match: str | None = None
     ) -> Reader:
         """Open ``length`` bytes from ``start``."""
-        whole = self._encryption.of_access()
+        whole = self._opened(key)
         if if_match is not None:
             whole["If-Match"] = f'"{if_match}"'
         ranged = {**whole, **_headers.ranged(start, length)}
@@ -103,7 +104,7 @@ class MinioDriver:
 
     def put(self, bucket: str, key: str, body: Body, options: WriteOptions) -> PutResult:
         """Store one object in one request."""
-        headers = {**self._written(options), **_headers.condition(options), **_headers.digest(body.checksum)}
+        headers = {**self._written(key, options), **_headers.condition(options), **_headers.digest(body.checksum)}
         with sending(body) as data:
             response = self._client.request_object("PUT", bucket, key, headers=headers, body=data)
         return stored(response)
@@ -171,7 +172,11 @@ class MinioDriver:
         if_match: str | None = None,
     ) -> PutResult:
         """Copy one object on the server, its metadata replaced."""
-        headers = {**self._written(options), **self._copied(source_bucket, source_key, if_match)}
+        headers = {
+            **self._written(key, options),
+            **_headers.condition(options),
+            **self._copied(source_bucket, source_key, if_match),
+        }
         headers["x-amz-metadata-directive"] = "REPLACE"
         return made(self._client.request_object("PUT", bucket, key, headers=headers))
 
@@ -179,7 +184,7 @@ class MinioDriver:
 
     def create_upload(self, bucket: str, key: str, options: WriteOptions, part_size: int | None) -> Upload:
         """Begin a multipart upload; a server that does not say that it keeps the checksum does not."""
-        headers = {**self._written(options), **_headers.wished(options)}
+        headers = {**self._written(key, options), **_headers.wished(options)}
         response = self._client.request_object("POST", bucket, key, query={"uploads": ""}, headers=headers)
         agreed = replace(options, checksum=_headers.agreed(options, response.headers))
         return Upload(bucket, key, upload_id(response), agreed, part_size)
@@ -314,8 +319,13 @@ class MinioDriver:
         """Close the pooled connections."""
         self._client.close()
 
-    def _written(self, options: WriteOptions) -> _headers.Headers:
-        return {**_headers.described(options), **self._encryption.of_write()}
+    def _written(self, key: str, options: WriteOptions) -> _headers.Headers:
+        return {**_headers.described(options), **self._encryption.of_write(), **self._opened(key)}
+
+    def _opened(self, key: str) -> dict[str, str]:
+        """What opens an object. Upload records hold no secret, and whoever writes the object has to read them."""
+        is_ours = isinstance(key, str) and key.startswith(RESERVED_PREFIX)  # what is no key is refused further on
+        return {} if is_ours else self._encryption.of_access()
 
     def _copied(self, bucket: str, key: str, if_match: str | None) -> _headers.Headers:
         return {**_headers.source(bucket, key, if_match), **self._encryption.of_source()}

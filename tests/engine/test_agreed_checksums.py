@@ -166,7 +166,31 @@ def test_service_that_joins_the_parts_wrongly_is_found_out(agreeing: Service, mo
         agreeing.upload(os.urandom(10 * PART))
 
 
-# --- storage class, overwrite -----------------------------------------------------------------------------------------
+def test_copied_parts_go_into_no_upload_that_agreed(agreeing: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy that was read through and broken off is begun afresh where the service copies by itself."""
+    from storagekit import _copy
+    from storagekit._object_source import ObjectSource
+
+    monkeypatch.setattr(_copy, "ONE_COPY", PART)
+    agreeing.upload(DATA, "source")
+    agreeing.fails(on("put_part", Code.ACCESS_DENIED, number=7))
+    elsewhere = agreeing.uploader(workers=1, scope="here")
+    with pytest.raises(PermissionError):
+        elsewhere.upload(ObjectSource(elsewhere.store, "there", BUCKET, "source"), BUCKET, "copy", part_size=PART)
+    agreeing.heals()
+
+    def refused(self: MemoryDriver, upload: Upload, *_: object) -> Part:
+        assert upload.options.checksum is None, "a part without the checksum that was agreed on"
+        return copy_part(self, upload, *_)  # type: ignore[arg-type]  # as it was called
+
+    copy_part = MemoryDriver.copy_part
+    monkeypatch.setattr(MemoryDriver, "copy_part", refused)
+    uploader = agreeing.uploader(scope="here")
+    result = uploader.upload(ObjectSource(uploader.store, "here", BUCKET, "source"), BUCKET, "copy", part_size=PART)
+    assert (result.resumed, agreeing.content("copy")) == (False, DATA)
+
+
+# --- storage class, overwrite, encryption -----------------------------------------------------------------------------
 
 
 def test_upload_of_another_storage_class_is_another_upload(service: Service) -> None:
@@ -236,3 +260,59 @@ def test_answer_that_stays_lost_is_still_an_error_of_the_service(service: Servic
     service.fails(before=on("put", Code.SERVER))
     with pytest.raises(ServiceError):
         service.upload(b"ours", overwrite=False)
+
+
+def test_upload_goes_on_only_under_the_encryption_that_it_was_begun_with(service: Service) -> None:
+    service.fails(on("put_part", Code.ACCESS_DENIED, number=7))
+    with pytest.raises(PermissionError):
+        service.upload(DATA, uploader={"workers": 1})
+    service.heals()
+    service.memory.limits = replace(service.memory.limits, encryption="AES256")
+    assert not service.upload(DATA).resumed
+
+
+def test_another_class_at_the_key_is_not_what_was_asked_for(service: Service) -> None:
+    """Another run of the same source published it meanwhile, in the usual class."""
+    service.fails(on("put_part", Code.ACCESS_DENIED, number=7))
+    with pytest.raises(PermissionError):
+        service.upload(DATA, uploader={"workers": 1}, storage_class="COLD")
+    service.heals()
+    service.later(seconds=10)
+    service.upload(DATA, restart=False, content_type=None, uploader={"checkpoint": "off"})
+    service.later(seconds=10)
+    result = service.upload(DATA, storage_class="COLD")
+    assert (result.proof, service.memory.head(BUCKET, "k").storage_class) == ("head", "COLD")
+
+
+def test_own_object_in_the_way_of_a_repeated_complete_is_no_conflict(service: Service) -> None:
+    """The first try lands after its answer was given up, and after the look at the key: the second one is refused."""
+
+    def decide(call: Call) -> Exception | None:
+        if call.operation != "complete_upload":
+            return None
+        if call.nth == 1:
+            return fault(Code.TIMEOUT)
+        pending = next(iter(service.memory.store.buckets[BUCKET].uploads.values()))
+        parts = [part for part, _ in pending.parts.values()]
+        service.memory.complete_upload(pending.upload, sorted(parts, key=lambda part: part.number))
+        return fault(Code.PRECONDITION)
+
+    service.fails(before=decide)
+    result = service.upload(DATA, overwrite=False)
+    assert (result.proof, service.content()) == ("head", DATA)
+
+
+def test_copy_does_not_replace_an_object_that_comes_at_the_last_moment(service: Service) -> None:
+    from storagekit._object_source import ObjectSource
+
+    service.upload(b"ours", "source")
+    appearing(service, "complete_upload")
+    uploader = service.uploader(scope="here")
+    source = ObjectSource(uploader.store, "here", BUCKET, "source")
+    with pytest.raises(ConflictError):
+        uploader.upload(source, BUCKET, "k", overwrite=False)
+    assert service.content() == b"theirs"
+    service.memory.delete(BUCKET, "k")
+    service.heals()
+    uploader.upload(source, BUCKET, "k", overwrite=False)
+    assert service.content() == b"ours"

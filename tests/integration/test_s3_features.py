@@ -16,6 +16,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -121,6 +122,24 @@ def test_region_that_nobody_gave_is_found(settings: Mapping[str, str], bucket: s
         assert client.put_object("key", DATA).size == len(DATA)
         assert client.get_object("key") == DATA
         assert bucket in client.list_buckets()
+
+
+def test_region_is_found_by_many_threads_at_once(settings: Mapping[str, str], bucket: str) -> None:
+    """All are refused together; none may take the region that another one has just learnt for its own."""
+    found: list[bool] = []
+    with connect(settings, bucket) as client:
+        together = threading.Barrier(16)
+
+        def look() -> None:
+            together.wait()
+            found.append(client.object_exists("key"))
+
+        threads = [threading.Thread(target=look) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [False] * 16 == found
 
 
 def test_region_that_was_given_wrongly_is_an_error_that_names_it(settings: Mapping[str, str], bucket: str) -> None:
@@ -302,6 +321,24 @@ def test_encrypted_upload_goes_on_after_a_break(settings: Mapping[str, str], buc
         result = client.upload_file(path, "key")
         assert (True, 5 * MIB) == (result.resumed, result.kept)
         assert client.get_object("key") == DATA
+
+
+def test_upload_with_a_key_of_the_customers_is_in_nobodys_way(
+    settings: Mapping[str, str], bucket: str, tmp_path: Path
+) -> None:
+    """Its record can be read without the key, and the object that it makes can be replaced."""
+    path = tmp_path / "data"
+    path.write_bytes(DATA)
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    with connect(settings, bucket, customer_key=key) as encrypting, connect(settings, bucket) as plain:
+        breaking_off(encrypting, path)
+        assert not plain.upload_file(path, "key").resumed
+        assert plain.get_object("key") == DATA
+        assert encrypting.upload_file(path, "key").resumed
+        assert encrypting.get_object("key") == DATA
+        assert plain.upload_file(path, "key").size == len(DATA)
+        assert plain.get_object("key") == DATA
+        plain.abort_uploads(older_than=timedelta(0))
 
 
 def breaking_off(client: StorageClient, path: Path) -> None:

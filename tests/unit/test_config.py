@@ -337,3 +337,58 @@ def test_only_what_differs_from_a_profile_that_was_asked_for_is_overruled() -> N
 )
 def test_people_see_no_more_of_a_value_than_they_need(name: str, text: str, shown: str) -> None:
     assert shown == Value(name, text, "argument").shown
+
+
+TOOLS = DriverSpec(
+    "s3",
+    "Two tools' variables",
+    make,
+    settings=(
+        Setting("access_key", ("MINIO_ACCESS_KEY", "AWS_ACCESS_KEY_ID"), required=True, unless="credentials"),
+        Setting("secret_key", ("MINIO_SECRET_KEY", "AWS_SECRET_ACCESS_KEY"), secret=True),
+        Setting("session_token", ("MINIO_SESSION_TOKEN", "AWS_SESSION_TOKEN"), secret=True),
+        Setting("credentials", help="keys or anonymous"),
+        Setting("sts_endpoint"),
+    ),
+)
+OF_AWS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "t"}
+
+
+def test_a_session_token_of_another_tool_is_left_out() -> None:
+    both = {**OF_AWS, "MINIO_ACCESS_KEY": "mine", "MINIO_SECRET_KEY": "mine"}
+    assert texts(resolve(TOOLS, {}, both)) == {"access_key": "mine", "secret_key": "mine"}
+    assert texts(resolve(TOOLS, {}, OF_AWS)) == {"access_key": "a", "secret_key": "s", "session_token": "t"}
+
+
+def test_keys_of_two_tools_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"MINIO_ACCESS_KEY.*not of.*AWS_SECRET_ACCESS_KEY"):
+        resolve(TOOLS, {}, {"MINIO_ACCESS_KEY": "mine", "AWS_SECRET_ACCESS_KEY": "s"})
+
+
+@pytest.mark.parametrize("variable", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_an_aws_profile_that_nobody_named_adds_nothing_to_keys_that_are_said(variable: str) -> None:
+    keys = {"access_key": "p", "secret_key": "p", "session_token": "p"}
+    profile = Profile("aws:default", "file", "s3", keys)
+    assert texts(resolve(TOOLS, {}, {}, profile)) == keys
+    assert texts(resolve(TOOLS, {}, OF_AWS, profile))["session_token"] == "t"
+    said = resolve(TOOLS, {"credentials": "keys"}, {variable: "x"}, profile)
+    assert "p" not in texts(said).values()
+
+
+def test_what_makes_a_setting_unnecessary_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="not needed with credentials= keys or anonymous"):
+        resolve(TOOLS, {}, {})
+    assert texts(resolve(TOOLS, {"credentials": "anonymous"}, {})) == {"credentials": "anonymous"}
+
+
+def test_an_account_is_how_somebody_asks() -> None:
+    def account(**arguments: str) -> object:
+        return configure(lambda _: TOOLS, None, {}, backend="s3", arguments=arguments).account
+
+    assert account(credentials="anonymous") == account(credentials="anonymous")
+    assert account(credentials="anonymous") != account(credentials="aws")
+    assert account(access_key="a") != account(access_key="a", sts_endpoint="https://sts")
+
+
+def test_an_endpoint_of_any_kind_is_shown_without_user_and_query() -> None:
+    assert "https://***@host/" == Value("sts_endpoint", "https://me:pw@host/?token=1", "argument").shown

@@ -319,6 +319,69 @@ def test_the_client_logs_the_warning(home: Path, caplog: pytest.LogCaptureFixtur
     assert ["can be read or changed by others" in message for message in caplog.messages] == [True]
 
 
+# --- aws --------------------------------------------------------------------------------------------------------------
+
+AWS_CONFIG = """; AWS's own comment
+[default]
+region = eu-central-1
+aws_access_key_id = old
+aws_secret_access_key = old
+aws_session_token = old
+[profile "my lab"]
+region: eu-west-1
+endpoint_url = https://s3.example.org:9000
+s3 =
+  addressing_style = path
+[profile role]
+role_arn = arn:aws:iam::1:role/x
+source_profile = default
+[sso-session x]
+sso_region = us-east-1
+"""
+AWS_KEYS = f"""[default]
+aws_access_key_id = {ACCESS}
+aws_secret_access_key = {SECRET}
+[my lab]
+aws_access_key_id={ACCESS}
+"""
+
+
+@pytest.fixture
+def aws(home: Path) -> Path:
+    (home / ".aws").mkdir()
+    put(home / ".aws" / "config", AWS_CONFIG)
+    put(home / ".aws" / "credentials", AWS_KEYS)
+    return home
+
+
+def test_awss_two_files_are_read_together_and_keys_stay_together(aws: Path) -> None:
+    """A token in the one file is not of the keys in the other."""
+    expected = {"region": "eu-central-1", "access_key": ACCESS, "secret_key": SECRET}
+    assert ("s3", expected) == (profile("aws:", aws).backend, profile("aws:", aws).settings)
+
+
+def test_a_named_profile_of_aws_is_read(aws: Path) -> None:
+    expected = {
+        "region": "eu-west-1",
+        "endpoint": "https://s3.example.org:9000",
+        "path_style": "true",
+        "access_key": ACCESS,
+    }
+    assert expected == profile("aws:my lab", aws).settings
+    assert expected == profile("aws:", aws, AWS_PROFILE="my lab").settings
+
+
+def test_a_profile_of_aws_with_a_role_is_left_to_botocore(aws: Path) -> None:
+    assert {"credentials": "aws", "aws_profile": "role"} == profile("aws:role", aws).settings
+
+
+def test_a_profile_of_aws_that_is_not_there_is_an_error_that_lists_those_that_are(aws: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"no profile 'x'.*default, my lab, role"):
+        profile("aws:x", aws)
+    with pytest.raises(ConfigurationError, match="which do not exist"):
+        profile("aws:x", aws, AWS_CONFIG_FILE="/none", AWS_SHARED_CREDENTIALS_FILE="/none")
+
+
 @pytest.mark.parametrize(("name", "backend"), [("obsutil:", "obs"), ("ossutil:", "oss")])
 def test_a_backend_that_is_not_installed_is_the_ordinary_error(home: Path, name: str, backend: str) -> None:
     environment = {"HOME": str(home), "STORAGEKIT_DISABLE_PLUGINS": backend}

@@ -149,7 +149,7 @@ def test_limits_of_minio_of_s3_and_overridden() -> None:
         s3, max_segment_bytes=255, empty_segments=False, upload_expiry_s=86_400.0, exact_upload_listing=True
     )
     assert parse({**ACCOUNT, "server": "s3"}).limits == s3
-    assert parse({**ACCOUNT, "endpoint": "s3.eu-west-1.amazonaws.com"}).limits == replace(s3, checksum="crc32c")
+    assert parse({**ACCOUNT, "endpoint": "s3.eu-west-1.amazonaws.com"}).limits == s3
     given = {"max_parts": "1000", "min_part": "1", "max_key_bytes": "975", "sparse_complete": "no", "server": "s3"}
     wanted = replace(s3, max_parts=1000, min_part=1, max_key_bytes=975, sparse_complete=False)
     assert parse({**ACCOUNT, **given}).limits == wanted
@@ -157,7 +157,7 @@ def test_limits_of_minio_of_s3_and_overridden() -> None:
 
 @pytest.mark.parametrize(
     ("said", "puts", "parts"),
-    [("auto", "md5", "crc32c"), ("crc32c", "crc32c", "crc32c"), ("md5", "md5", None), ("none", "none", None)],
+    [("auto", "md5", "crc32c"), ("md5", "md5", None), ("none", "none", None)],
 )
 def test_checksum_of_puts_and_of_parts(said: str, puts: str, parts: str | None) -> None:
     limits = parse({**ACCOUNT, "checksum": said}).limits

@@ -8,6 +8,7 @@ import pytest
 
 from storagekit.driver import Code
 from storagekit.types import WriteOptions
+from storagekit_minio._endpoint import sts_of_amazon
 from tests.unit.minio_wire import Wire, answer, body, failure_of, make_driver
 
 MALFORMED = "<Error><Code>AuthorizationHeaderMalformed</Code>{}</Error>"
@@ -65,3 +66,25 @@ def test_region_that_was_given_stays(wire: Wire) -> None:
     assert failure_of(given, lambda: given.list("bucket")).code is Code.WRONG_ENDPOINT
     assert [signed_for(request) for request in wire.requests] == ["us-west-1"]
     given.close()
+
+
+def test_region_that_was_given_wrongly_is_named_also_where_a_header_says_it(wire: Wire) -> None:
+    given = make_driver(wire, region="us-west-1")
+    for status in (400, 301):
+        wire.answers = [answer(status, x_amz_bucket_region="eu-west-9")]
+        failure = failure_of(given, lambda: given.head("bucket", "key"))
+        assert (failure.code, "eu-west-9" in failure.detail) == (Code.WRONG_ENDPOINT, True)
+    given.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "region", "expected"),
+    [
+        ("s3.amazonaws.com", None, "https://sts.amazonaws.com"),
+        ("s3.eu-west-1.amazonaws.com", None, "https://sts.eu-west-1.amazonaws.com"),
+        ("s3.eu-west-1.amazonaws.com:443", "us-east-2", "https://sts.us-east-2.amazonaws.com"),
+        ("s3.cn-north-1.amazonaws.com.cn", None, "https://sts.cn-north-1.amazonaws.com.cn"),
+    ],
+)
+def test_where_amazon_gives_keys_for_a_role(address: str, region: str | None, expected: str) -> None:
+    assert sts_of_amazon(address, region) == expected

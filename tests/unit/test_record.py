@@ -36,6 +36,7 @@ records = st.builds(
     size=st.none() | st.integers(0, 2**63),
     part_size=st.integers(1, 2**40),
     stored=st.dictionaries(st.text(), st.text()),
+    checksum=st.sampled_from(["", "crc32c"]),
 )
 
 
@@ -106,3 +107,14 @@ def test_no_secret_of_the_url_is_recorded() -> None:
 def test_no_byte_of_the_source_is_recorded() -> None:
     identity = BytesSource(b"s3cret").open(Cancel()).identity
     assert b"s3cret" not in replace(RECORD, identity=identity.digest, source=identity.shown).to_json()
+
+
+def test_a_record_of_a_checksum_that_nobody_knows_yet_is_another_versions() -> None:
+    assert parse(RECORD.to_json()) == RECORD
+    assert parse(replace(RECORD, checksum="crc64nvme").to_json()) is None
+
+
+def test_a_record_of_the_version_before_is_read() -> None:
+    new = json.loads(RECORD.to_json())
+    old = {name: value for name, value in new.items() if name not in ("checksum", "storage_class", "encryption")}
+    assert parse(json.dumps(old)) == RECORD
