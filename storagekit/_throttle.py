@@ -11,8 +11,9 @@ import threading
 
 from storagekit._clock import Cancel, Clock
 
-LARGEST_BLOCK = 1024**2
-"""Bytes per block without a limit: below 1 MiB four threads spend their time handing the interpreter lock around."""
+LARGEST_BLOCK = 4 * 1024**2
+"""Bytes per block without a limit. With small ones four threads spend their time handing the interpreter lock around:
+of a raw loop's speed they reach 0.75 with 1 MiB, 0.82 with 4 MiB (2 cores, loopback)."""
 
 _SMALLEST_BLOCK = 1024
 _SMALLEST_PART = 64 * 1024

@@ -151,7 +151,7 @@ class Body(Protocol):
         """
 
     def read(self, n: int = -1) -> memoryview:
-        """Return the next bytes, at most ``n`` and about 1 MiB, without a copy; empty at the end.
+        """Return the next bytes, at most ``n`` and about 1 to 4 MiB, without a copy; empty at the end.
 
         Raises what the source or a cancellation raises; the driver lets it pass and publishes nothing.
         """

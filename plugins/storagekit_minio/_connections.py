@@ -27,7 +27,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from storagekit.errors import ConfigurationError
 from storagekit_minio._settings import Settings
 
-BLOCK = 1024**2
+BLOCK = 4 * 1024**2
 """Bytes that urllib3 asks a body for: with its 16 KiB four sending threads reach a fifth of the speed."""
 
 _NEAR_US, _NEAR_BUFFER = 200, 256 * 1024

@@ -198,3 +198,16 @@ def test_filling_stops_when_somebody_asks_to() -> None:
     cancel.set()
     with pytest.raises(TransferCancelled):
         fill(source(), SPAN, memoryview(bytearray(SPAN.length)), new_hasher("md5"), cancel)
+
+
+def test_blocks_grow_on_a_quick_line_and_are_small_on_a_slow_one() -> None:
+    times = iter([0.0, 0.001, 0.002, 0.003, 0.5, 0.501])
+    body = MemoryBody(memoryview(bytes(40 * BLOCK)), None, meter(), Cancel(), now=lambda: next(times))
+    assert [len(body.read(16 * BLOCK)) // BLOCK for _ in range(6)] == [1, 2, 4, 4, 1, 2]
+
+
+def test_blocks_begin_small_after_a_rewind() -> None:
+    body = MemoryBody(memoryview(bytes(40 * BLOCK)), None, meter(), Cancel(), now=lambda: 0.0)
+    assert [len(body.read()) // BLOCK for _ in range(3)] == [1, 2, 4]
+    body.rewind()
+    assert len(body.read()) == BLOCK

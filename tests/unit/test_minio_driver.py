@@ -192,7 +192,7 @@ def test_pool_retries_nothing_and_verifies() -> None:
     for pool in (plain, secure):
         given = pool.connection_pool_kw
         assert getattr(given["retries"], "total", given["retries"]) is False  # older urllib3 keeps it as it was given
-        assert (given["maxsize"], given["block"], given["blocksize"]) == (32, False, 1 << 20)
+        assert (given["maxsize"], given["block"], given["blocksize"]) == (32, False, 4 << 20)
         assert (given["timeout"].connect_timeout, given["timeout"].read_timeout) == (10.0, 60.0)
     context = secure.connection_pool_kw["ssl_context"]
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
