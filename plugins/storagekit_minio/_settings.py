@@ -75,40 +75,23 @@ SETTINGS = (
     *_COMMON,
 )
 
-S3_SETTINGS = (
-    Setting(
-        "endpoint",
-        env=("MINIO_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "STORAGE_ENDPOINT"),
-        help=_ENDPOINT,
-        default="https://s3.amazonaws.com",
-    ),
-    Setting(
-        "access_key",
-        env=("MINIO_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "STORAGE_ACCESS_KEY"),
-        required=True,
-        unless="credentials",
-    ),
-    Setting(
-        "secret_key",
-        env=("MINIO_SECRET_KEY", "AWS_SECRET_ACCESS_KEY", "STORAGE_SECRET_KEY"),
-        secret=True,
-        required=True,
-        unless="credentials",
-    ),
-    Setting(
-        "session_token", env=("MINIO_SESSION_TOKEN", "AWS_SESSION_TOKEN"), secret=True, help="of temporary credentials"
-    ),
-    Setting(
-        "region",
-        env=("MINIO_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"),
-        help="of the buckets",
-        default="us-east-1, or what the service says",
-    ),
-    Setting(
-        "aws_profile", help="profile of AWS's files that credentials = aws uses", default="AWS_PROFILE, or default"
-    ),
-    *_COMMON,
-)
+_OF_AWS: Mapping[str, tuple[str, ...]] = {
+    "endpoint": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+    "access_key": ("AWS_ACCESS_KEY_ID",),
+    "secret_key": ("AWS_SECRET_ACCESS_KEY",),
+    "session_token": ("AWS_SESSION_TOKEN",),
+    "region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
+}
+
+
+def _at_amazon(setting: Setting) -> Setting:
+    """Return a setting as ``s3`` has it: AWS's variables come after MINIO_..., and there is an endpoint."""
+    first, *others = setting.env or ("",)
+    more = replace(setting, env=(first, *_OF_AWS[setting.name], *others)) if setting.name in _OF_AWS else setting
+    return replace(more, required=False, default=AMAZON) if setting.name == "endpoint" else more
+
+
+S3_SETTINGS = tuple(map(_at_amazon, SETTINGS))
 
 
 @dataclass(frozen=True)

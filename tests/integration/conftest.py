@@ -25,6 +25,7 @@ from minio.error import InvalidResponseError, S3Error
 
 from storagekit.testing.http_source import PatternContent
 from storagekit.testing.servers import S3Server
+from storagekit.testing.tls import Authority
 from tests.conftest import S3_SERVERS
 
 BUCKET = "datasets"
@@ -205,6 +206,17 @@ def make_target(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> Ta
 @pytest.fixture
 def sender(target: Target, tmp_path: Path) -> Sender:
     return Sender(target, tmp_path / "homes")
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    """Who issues the certificates of servers that speak TLS; nobody trusts it without being told."""
+    return Authority()
+
+
+@pytest.fixture(scope="session")
+def ca_file(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return authority.write(tmp_path_factory.mktemp("authority") / "ca.pem")
 
 
 @contextlib.contextmanager

@@ -42,16 +42,6 @@ DATA = secrets.token_bytes(12 * MIB + 5)
 
 
 @pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority()
-
-
-@pytest.fixture(scope="module")
-def ca_file(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> str:
-    return authority.write(tmp_path_factory.mktemp("authority") / "ca.pem")
-
-
-@pytest.fixture(scope="module")
 def special(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """TLS, another region, buckets in the host name, a key service."""
     tmp_path = tmp_path_factory.mktemp("special")

@@ -40,16 +40,6 @@ def no_authorities_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority()
-
-
-@pytest.fixture(scope="module")
-def ca_file(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> str:
-    return authority.write(tmp_path_factory.mktemp("authority") / "ca.pem")
-
-
 @dataclass
 class Side:
     """One who is spoken to: where it is without TLS, and a command that needs it."""
