@@ -392,16 +392,6 @@ def test_something_else_listens_there() -> None:
 # --- TLS --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority()
-
-
-@pytest.fixture
-def ca_file(authority: Authority, tmp_path: Path) -> str:
-    return authority.write(tmp_path / "ca.pem")
-
-
 def behind_tls(server: S3Server, certificate: Certificate, plain_answer: bytes = b"") -> TLSFront:
     host, _, port = server.endpoint.removeprefix("http://").partition(":")
     return TLSFront(host, int(port), certificate.context(), plain_answer)
