@@ -119,6 +119,13 @@ def object_page(response: BaseHTTPResponse) -> ObjectPage:
     )
 
 
+def bucket_names(response: BaseHTTPResponse) -> list[str]:
+    """Return the names of the account's buckets."""
+    root = _document(response, "ListAllMyBucketsResult")
+    listed = [bucket for buckets in _xml.children(root, "Buckets") for bucket in _xml.children(buckets, "Bucket")]
+    return [_xml.text(bucket, "Name") or "" for bucket in listed]
+
+
 def part_page(response: BaseHTTPResponse) -> PartPage:
     """Return a page of parts; its token is the number of the last one. (moto calls it a response.)"""
     root = _document(response, "ListPartsResult", "ListPartsResponse")

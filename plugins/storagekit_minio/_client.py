@@ -68,22 +68,30 @@ class Client(Minio):
         """Return the region that a bucket is in, as far as is known."""
         return self._regions.of(bucket)
 
-    def request(
+    def request(self, method: str, bucket: str, key: str | None = None, **options: Any) -> BaseHTTPResponse:
+        """Send one signed request and return its 2xx answer. Raises S3Error, urllib3's. See ``_sent`` for the options."""
+        check_bucket(bucket)
+        return self._sent(method, bucket, key, **options)
+
+    def request_account(self, method: str) -> BaseHTTPResponse:
+        """Send a request that is for no bucket."""
+        return self._sent(method, None, None)
+
+    def _sent(
         self,
         method: str,
-        bucket: str,
-        key: str | None = None,
+        bucket: str | None,
+        key: str | None,
         *,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: Any = None,
         preload: bool = True,
     ) -> BaseHTTPResponse:
-        """Send one signed request and return its 2xx answer, read whole with ``preload``. Raises S3Error, urllib3's.
+        """Return the answer, read whole with ``preload``.
 
         Where the service says that the bucket is in another region, once more for that one.
         """
-        check_bucket(bucket)
         options = {
             "bucket_name": bucket,
             "object_name": key,
@@ -95,7 +103,7 @@ class Client(Minio):
         try:
             return self._execute(method=method, headers=dict(headers or {}), **options)
         except S3Error as error:
-            if _is_for_the_name(bucket, error):
+            if bucket is not None and _is_for_the_name(bucket, error):
                 raise invalid_bucket(bucket, 400, error.response.headers.get("x-amz-request-id")) from error
             if not self._was_elsewhere(bucket, signed_for, error):
                 _raise_with_region(error, signed_for)
@@ -104,12 +112,12 @@ class Client(Minio):
             body.rewind()
         return self._execute(method=method, headers=dict(headers or {}), **options)
 
-    def _was_elsewhere(self, bucket: str, signed_for: str, error: S3Error) -> bool:
+    def _was_elsewhere(self, bucket: str | None, signed_for: str, error: S3Error) -> bool:
         """Tell whether the bucket is in another region than was thought, which is remembered."""
         if not self._regions.may_learn(error):
             return False
         region = told(error)
-        if region is None:
+        if region is None and bucket is not None:
             try:
                 answer = self._url_open("GET", USUAL, bucket_name=bucket, query_params={"location": ""})
             except S3Error:  # it may not be asked: the first answer is what counts

@@ -37,6 +37,7 @@ from storagekit.types import (
 )
 from storagekit_minio import _headers, _xml
 from storagekit_minio._answers import (
+    bucket_names,
     completed,
     copied_part,
     delete_failures,
@@ -275,7 +276,7 @@ class MinioDriver:
 
     def list_buckets(self) -> Sequence[str]:
         """Return the names of the account's buckets, sorted."""
-        return sorted(bucket.name for bucket in self._client.list_buckets())
+        return sorted(bucket_names(self._client.request_account("GET")))
 
     def bucket_exists(self, bucket: str) -> bool:
         """Tell whether the bucket exists; raises ACCESS_DENIED where the service does not say."""

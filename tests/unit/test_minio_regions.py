@@ -88,3 +88,12 @@ def test_region_that_was_given_wrongly_is_named_also_where_a_header_says_it(wire
 )
 def test_where_amazon_gives_keys_for_a_role(address: str, region: str | None, expected: str) -> None:
     assert sts_of_amazon(address, region) == expected
+
+
+def test_region_of_the_account_is_learnt_by_a_listing_of_its_buckets(wire: Wire) -> None:
+    driver = make_driver(wire)
+    found = "<ListAllMyBucketsResult><Buckets><Bucket><Name>b</Name></Bucket></Buckets></ListAllMyBucketsResult>"
+    wire.answers = [answer(400, MALFORMED.format("<Region>eu-west-9</Region>")), answer(200, found)]
+    assert driver.list_buckets() == ["b"]
+    assert ["us-east-1", "eu-west-9"] == [signed_for(request) for request in wire.requests]
+    driver.close()
