@@ -69,7 +69,7 @@ class Client(Minio):
         return self._regions.of(bucket)
 
     def request(self, method: str, bucket: str, key: str | None = None, **options: Any) -> BaseHTTPResponse:
-        """Send one signed request and return its 2xx answer. Raises S3Error, urllib3's. See ``_sent`` for the options."""
+        """Send one signed request and return its 2xx answer; options as of ``_sent``. Raises S3Error, urllib3's."""
         check_bucket(bucket)
         return self._sent(method, bucket, key, **options)
 
