@@ -23,7 +23,7 @@ from dataclasses import replace
 from storagekit import _metadata
 from storagekit._discard import discard
 from storagekit._guard import classify
-from storagekit._hash import joined_crc32
+from storagekit._hash import joined_crc32c
 from storagekit._intent import clear
 from storagekit._job import Job, Published, Sent, Session
 from storagekit._record import Record, StoredRecord
@@ -148,10 +148,10 @@ class _Completion:
         if theirs is None:
             return None
         pieces = [(part.size, part.checksum) for part in self._parts]
-        known = [(size, checksum.value) for size, checksum in pieces if checksum and checksum.algorithm == "crc32"]
-        if theirs.algorithm == "crc32" and len(known) == len(pieces) and theirs != joined_crc32(known):
+        known = [(size, checksum.value) for size, checksum in pieces if checksum and checksum.algorithm == "crc32c"]
+        if theirs.algorithm == "crc32c" and len(known) == len(pieces) and theirs != joined_crc32c(known):
             raise IntegrityError(
-                f"the object has CRC-32 {theirs.value}, which is not that of its parts together",
+                f"the object has CRC-32C {theirs.value}, which is not that of its parts together",
                 hint="Delete it and upload again",
             )
         return proof_of(theirs)

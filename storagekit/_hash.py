@@ -1,6 +1,6 @@
 """The checksums that a service can verify, by the name that ``Limits.checksum`` gives them.
 
-CRC-64/ECMA and CRC-32 run at tens of GB/s; OBS and OSS verify the former, S3 and MinIO the latter. MD5 (0.7 GB/s a
+CRC-64/ECMA and CRC-32C run at tens of GB/s; OBS and OSS verify the former, S3 and MinIO the latter. MD5 (0.7 GB/s a
 core) is what every S3 server verifies as Content-MD5. All release the interpreter lock on large blocks.
 """
 
@@ -41,13 +41,13 @@ class Crc64:
         return Checksum("crc64", f"{self._value:016x}")
 
 
-class Crc32:
-    """CRC-32 (ISO HDLC, zlib's): of S3's checksums the fastest here, 24 GB/s in the cache. Check value cbf43926."""
+class Crc32c:
+    """CRC-32C (Castagnoli), of S3's checksums the fastest here: 25 GB/s. Check value e3069283."""
 
     def __init__(self) -> None:
         from fastcrc import crc32
 
-        self._step = crc32.iso_hdlc
+        self._step = crc32.iscsi
         self._value = 0
 
     def update(self, data: memoryview) -> None:
@@ -56,15 +56,15 @@ class Crc32:
 
     def checksum(self) -> Checksum:
         """Return the checksum of all bytes so far, 8 hex digits."""
-        return Checksum("crc32", f"{self._value:08x}")
+        return Checksum("crc32c", f"{self._value:08x}")
 
 
-_POLYNOMIAL = 0xEDB88320  # its bits in reverse, as the checksum has them
+_CASTAGNOLI = 0x82F63B78  # the polynomial, its bits in reverse, as the checksum has them
 _ONE, _BYTE = 1 << 31, 1 << 23  # x**0 and x**8
 
 
-def joined_crc32(pieces: Iterable[tuple[int, str]]) -> Checksum:
-    """Return the CRC-32 of bytes that follow each other, of which the sizes and checksums (hex) are known.
+def joined_crc32c(pieces: Iterable[tuple[int, str]]) -> Checksum:
+    """Return the CRC-32C of bytes that follow each other, of which the sizes and checksums (hex) are known.
 
     A CRC is a remainder of polynomials: bytes that follow multiply what was before by x**8 each, and their own is added
     (Mark Adler's ``crc32_combine`` of zlib). So an object is proven against its parts without reading it.
@@ -72,7 +72,7 @@ def joined_crc32(pieces: Iterable[tuple[int, str]]) -> Checksum:
     whole = 0
     for size, value in pieces:
         whole = _times(_power(size), whole) ^ int(value, 16)
-    return Checksum("crc32", f"{whole:08x}")
+    return Checksum("crc32c", f"{whole:08x}")
 
 
 def _power(size: int) -> int:
@@ -92,7 +92,7 @@ def _times(one: int, other: int) -> int:
     while bit:
         if one & bit:
             product ^= other
-        other = (other >> 1) ^ (_POLYNOMIAL if other & 1 else 0)
+        other = (other >> 1) ^ (_CASTAGNOLI if other & 1 else 0)
         bit >>= 1
     return product
 
@@ -128,5 +128,5 @@ NO_CHECKSUM = Checksum("none", "")
 
 def new_hasher(algorithm: str) -> Hasher:
     """Return a fresh hasher for one of the names above; KeyError for another name is a driver's mistake."""
-    kinds: dict[str, type[Hasher]] = {"crc64": Crc64, "crc32": Crc32, "md5": Md5, "none": Nothing}
+    kinds: dict[str, type[Hasher]] = {"crc64": Crc64, "crc32c": Crc32c, "md5": Md5, "none": Nothing}
     return kinds[algorithm]()

@@ -108,7 +108,7 @@ class DriverError(Exception):
 class Limits:
     """Facts of one driver instance. Sizes are bytes; a profile may override any of them.
 
-    ``checksum`` is what the server verifies on every body (``md5``: Content-MD5; ``crc64``: CRC-64/ECMA; ``crc32``;
+    ``checksum`` is what the server verifies on every body (``md5``: Content-MD5; ``crc64``: CRC-64/ECMA; ``crc32c``;
     ``none``). ``part_checksum`` is what may be asked of ``create_upload`` instead, for the parts of that upload: S3
     keeps one algorithm for each, and a server that does not know it says so by not agreeing.
     ``complete_order`` says which of two completes of one key wins: the last ``completion``, or (OBS) the last

@@ -52,7 +52,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Checksum:
-    """A digest of some bytes: ``algorithm`` is ``crc64``, ``crc32`` or ``md5``; ``value`` is lower-case hex."""
+    """A digest of some bytes: ``algorithm`` is ``crc64``, ``crc32c`` or ``md5``; ``value`` is lower-case hex."""
 
     algorithm: str
     value: str

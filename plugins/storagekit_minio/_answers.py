@@ -18,7 +18,7 @@ from storagekit.driver import Code, DriverError, Failure
 from storagekit.types import DeleteFailure, ObjectInfo, ObjectPage, Part, PartPage, PendingUpload, PutResult, UploadPage
 from storagekit_minio import _xml
 from storagekit_minio._failures import of_code
-from storagekit_minio._headers import CRC32, META
+from storagekit_minio._headers import CRC32C, META
 
 _OF_STORED = "the etag of what it stored"
 
@@ -60,14 +60,14 @@ def stored(response: BaseHTTPResponse) -> PutResult:
     """Return the receipt of a PUT of bytes: its etag, version and checksum are headers."""
     headers = response.headers
     return PutResult(
-        _some(plain_etag(headers), _OF_STORED), headers.get("x-amz-version-id"), _xml.crc32(headers.get(CRC32))
+        _some(plain_etag(headers), _OF_STORED), headers.get("x-amz-version-id"), _xml.crc32c(headers.get(CRC32C))
     )
 
 
 def made(response: BaseHTTPResponse) -> PutResult:
     """Return the receipt of a copy or a complete: its etag, and the checksum of the whole, are in the document."""
     root = _document(response)
-    whole = _xml.crc32(_xml.text(root, "ChecksumCRC32"))
+    whole = _xml.crc32c(_xml.text(root, "ChecksumCRC32C"))
     return PutResult(_some(_xml.etag(root), _OF_STORED), response.headers.get("x-amz-version-id"), whole)
 
 
@@ -184,7 +184,7 @@ def _part(element: ET.Element) -> Part:
         number=int(_xml.text(element, "PartNumber") or 0),
         size=int(_xml.text(element, "Size") or 0),
         etag=_xml.etag(element) or "",
-        checksum=_xml.crc32(_xml.text(element, "ChecksumCRC32")),
+        checksum=_xml.crc32c(_xml.text(element, "ChecksumCRC32C")),
         modified=_xml.time(element, "LastModified"),
     )
 

@@ -1,7 +1,7 @@
 """The headers of our requests: what an object is to be, what the server is to verify, where a copy comes from.
 
 A body's digest goes out as the header of its algorithm, and the server refuses bytes that do not match: ``md5`` as
-Content-MD5, which every S3 server verifies, ``crc32`` as x-amz-checksum-crc32 (S3 since 2022, MinIO as well). In S3
+Content-MD5, which every S3 server verifies, ``crc32c`` as x-amz-checksum-crc32c (S3 since 2022, MinIO as well). In S3
 an upload has one algorithm or none, said when it begins: only a server that repeats it in its answer will verify it.
 """
 
@@ -16,12 +16,12 @@ from urllib.parse import quote
 from storagekit.types import Checksum, WriteOptions
 
 META = "x-amz-meta-"
-CRC32 = "x-amz-checksum-crc32"
+CRC32C = "x-amz-checksum-crc32c"
 ALGORITHM = "x-amz-checksum-algorithm"
 
 Headers = dict[str, Any]
 
-_OF_CHECKSUM: Mapping[str, str] = {"md5": "Content-MD5", "crc32": CRC32}
+_OF_CHECKSUM: Mapping[str, str] = {"md5": "Content-MD5", "crc32c": CRC32C}
 
 
 def described(options: WriteOptions) -> Headers:
@@ -39,8 +39,8 @@ def condition(options: WriteOptions) -> Headers:
 
 
 def wished(options: WriteOptions) -> Headers:
-    """Ask that an upload keeps CRC-32, of the whole object too, which needs none of the parts' at its complete."""
-    return {ALGORITHM: "CRC32", "x-amz-checksum-type": "FULL_OBJECT"} if options.checksum == "crc32" else {}
+    """Ask that an upload keeps CRC-32C, of the whole object too, which needs none of the parts' at its complete."""
+    return {ALGORITHM: "CRC32C", "x-amz-checksum-type": "FULL_OBJECT"} if options.checksum == "crc32c" else {}
 
 
 def agreed(options: WriteOptions, answer: Mapping[str, str]) -> str | None:

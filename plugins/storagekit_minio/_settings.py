@@ -46,7 +46,7 @@ _COMMON = (
     Setting("customer_key", secret=True, help="base64 of 32 bytes (SSE-C); over TLS only"),
     Setting(
         "checksum",
-        help="auto, md5 or none: what the server verifies; auto: parts crc32 where it agrees, all else md5",
+        help="auto, md5 or none: what the server verifies; auto: parts crc32c where it agrees, all else md5",
         default="auto",
     ),
     Setting("min_part", help="smallest part but the last, bytes", default="5 MiB"),
@@ -183,13 +183,13 @@ def _require_one_way(settings: Settings) -> None:
 def _limits(given: Mapping[str, str], encryption: Encryption, *, is_minio: bool) -> Limits:
     """The limits of S3, MinIO's own rules where it is one, and what the settings say otherwise.
 
-    Content-MD5 is verified by all of them; CRC-32 is asked for with each upload. A part that carries it in an upload
+    Content-MD5 is verified by all of them; CRC-32C is asked for with each upload. A part that carries it in an upload
     that did not agree is refused by Amazon ("Checksum Type mismatch"), so it is never the rule for all bodies.
     """
     checksum = _optional(given, "checksum", _one_of("auto", "md5", "none"), "auto")
     plain = Limits(
         checksum="none" if checksum == "none" else "md5",
-        part_checksum="crc32" if checksum == "auto" else None,
+        part_checksum="crc32c" if checksum == "auto" else None,
         encryption=encryption.label,
         min_part=_optional(given, "min_part", _count, Limits.min_part),
         max_part=_optional(given, "max_part", _count, Limits.max_part),

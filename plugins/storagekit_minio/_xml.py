@@ -52,13 +52,13 @@ def etag(element: ET.Element) -> str | None:
     return (found.strip('"') or None) if found else None
 
 
-def crc32(encoded: str | None) -> Checksum | None:
-    """Return a CRC-32 that is written in base64; None for another text, such as one of a composite (``...-3``)."""
+def crc32c(encoded: str | None) -> Checksum | None:
+    """Return a CRC-32C that is written in base64; None for another text, such as one of a composite (``...-3``)."""
     try:
         value = base64.b64decode(encoded or "", validate=True)
     except binascii.Error:
         return None
-    return Checksum("crc32", value.hex()) if len(value) == 4 else None
+    return Checksum("crc32c", value.hex()) if len(value) == 4 else None
 
 
 def flag(element: ET.Element, name: str) -> bool:
@@ -87,7 +87,7 @@ def time(element: ET.Element, name: str) -> datetime | None:
 def complete_document(parts: Sequence[Part]) -> bytes:
     """Return the body of a complete."""
     items = "".join(
-        f"<Part><PartNumber>{part.number}</PartNumber><ETag>{escape(_quoted(part.etag))}</ETag>{_crc32(part)}</Part>"
+        f"<Part><PartNumber>{part.number}</PartNumber><ETag>{escape(_quoted(part.etag))}</ETag>{_crc32c(part)}</Part>"
         for part in parts
     )
     return f"<CompleteMultipartUpload {_NAMESPACE}>{items}</CompleteMultipartUpload>".encode()
@@ -113,10 +113,10 @@ def can_hold(name: str) -> bool:
     return all(char >= " " or char in "\t\n\r" for char in name) and not {"\ufffe", "\uffff"} & set(name)
 
 
-def _crc32(part: Part) -> str:
-    if part.checksum is None or part.checksum.algorithm != "crc32":
+def _crc32c(part: Part) -> str:
+    if part.checksum is None or part.checksum.algorithm != "crc32c":
         return ""
-    return f"<ChecksumCRC32>{base64.b64encode(bytes.fromhex(part.checksum.value)).decode()}</ChecksumCRC32>"
+    return f"<ChecksumCRC32C>{base64.b64encode(bytes.fromhex(part.checksum.value)).decode()}</ChecksumCRC32C>"
 
 
 def _quoted(plain: str) -> str:

@@ -128,7 +128,7 @@ def digest_of(algorithm: str, data: memoryview) -> Checksum:
     """Return the checksum of that name."""
     if algorithm == "md5":
         return Checksum(algorithm, md5(data))
-    return Checksum(algorithm, f"{crc32.iso_hdlc(data):08x}" if algorithm == "crc32" else f"{crc64.xz(data):016x}")
+    return Checksum(algorithm, f"{crc32.iscsi(data):08x}" if algorithm == "crc32c" else f"{crc64.xz(data):016x}")
 
 
 def received(body: Body, limit: int) -> memoryview:

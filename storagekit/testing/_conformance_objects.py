@@ -326,7 +326,7 @@ class BucketTests:
         assert 1 <= limits.max_put <= limits.max_object
         assert limits.max_parts >= 1
         assert 1 <= (limits.max_segment_bytes or 1) <= limits.max_key_bytes
-        assert limits.checksum in {"md5", "crc64", "crc32", "none"}
-        assert limits.part_checksum in {None, "crc32"}
+        assert limits.checksum in {"md5", "crc64", "crc32c", "none"}
+        assert limits.part_checksum in {None, "crc32c"}
         assert limits.complete_order in {"completion", "initiation"}
         assert harness.make_driver().limits == limits

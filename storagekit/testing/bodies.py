@@ -23,8 +23,8 @@ def digest(algorithm: str, data: bytes) -> Checksum | None:
         return None
     if algorithm == "crc64":
         return Checksum(algorithm, f"{crc64.xz(data):016x}")
-    if algorithm == "crc32":
-        return Checksum(algorithm, f"{crc32.iso_hdlc(data):08x}")
+    if algorithm == "crc32c":
+        return Checksum(algorithm, f"{crc32.iscsi(data):08x}")
     return Checksum(algorithm, hashlib.new(algorithm, data, usedforsecurity=False).hexdigest())
 
 

@@ -249,14 +249,14 @@ def sdk_get(server: Server) -> Callable[[], Move]:
 WAYS: dict[str, dict[str, Callable[[Server], Callable[[], Move]]]] = {
     "PUT": {
         "raw sendall": raw_put,
-        "storagekit, CRC32": lambda server: our_put(server, "crc32"),
+        "storagekit, CRC32C": lambda server: our_put(server, "crc32c"),
         "storagekit, Content-MD5": lambda server: our_put(server, "md5"),
         "storagekit, no checksum": lambda server: our_put(server, "none"),
         "minio SDK, defaults": sdk_put,
     },
     "PUT file": {
         "raw preadv, sendall": raw_file_put,
-        "storagekit, CRC32": lambda server: our_file_put(server, "crc32"),
+        "storagekit, CRC32C": lambda server: our_file_put(server, "crc32c"),
         "storagekit, no checksum": lambda server: our_file_put(server, "none"),
     },
     "GET": {"raw recv_into": raw_get, "storagekit": our_get, "minio SDK, read()": sdk_get},

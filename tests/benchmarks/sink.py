@@ -25,7 +25,7 @@ LARGEST = 64 * 1024**2
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _RANGE = re.compile(rb"range: *bytes=(\d+)-(\d+)", re.IGNORECASE)
-_CHECKSUM = re.compile(rb"x-amz-checksum-crc32: *\S+", re.IGNORECASE)
+_CHECKSUM = re.compile(rb"x-amz-checksum-crc32c: *\S+", re.IGNORECASE)
 
 
 class Plain:

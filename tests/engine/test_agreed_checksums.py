@@ -1,4 +1,4 @@
-"""An upload whose parts carry CRC-32 because the service agreed; and writers that must not replace an object."""
+"""An upload whose parts carry CRC-32C because the service agreed; and writers that must not replace an object."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from storagekit._hash import Crc32
+from storagekit._hash import Crc32c
 from storagekit.driver import Code
 from storagekit.drivers.memory import LIMITS, MemoryDriver
 from storagekit.errors import ConflictError, IntegrityError, ServiceError
@@ -25,8 +25,8 @@ DATA = bytes(range(256)) * 40  # 10 parts of 1,024 bytes
 
 @pytest.fixture
 def agreeing(service: Service) -> Service:
-    """Refuses, as MinIO does, a part of an agreed upload that comes without CRC-32."""
-    service.memory.limits = replace(LIMITS, part_checksum="crc32")
+    """Refuses, as MinIO does, a part of an agreed upload that comes without CRC-32C."""
+    service.memory.limits = replace(LIMITS, part_checksum="crc32c")
     return service
 
 
@@ -35,7 +35,7 @@ def algorithms(result: Any) -> set[str]:
 
 
 def test_parts_carry_what_was_agreed_and_a_single_put_what_holds_for_all(agreeing: Service) -> None:
-    assert algorithms(agreeing.upload(DATA)) == {"crc32"}
+    assert algorithms(agreeing.upload(DATA)) == {"crc32c"}
     assert algorithms(agreeing.upload(b"one put", "small")) == {"crc64"}
     assert agreeing.content() == DATA
 
@@ -44,7 +44,7 @@ def test_service_that_declines_gets_its_usual_checksum(agreeing: Service, monkey
     create = MemoryDriver.create_upload
 
     def declining(self: MemoryDriver, bucket: str, key: str, options: WriteOptions, part_size: int | None) -> Upload:
-        assert options.checksum == "crc32"
+        assert options.checksum == "crc32c"
         return create(self, bucket, key, replace(options, checksum=None), part_size)
 
     monkeypatch.setattr(MemoryDriver, "create_upload", declining)
@@ -66,7 +66,7 @@ def test_resumed_upload_keeps_to_what_it_was_begun_with(agreeing: Service, agree
     result = agreeing.upload(DATA)
 
     assert result.resumed
-    assert algorithms(result) == {"crc32" if agreed_before else "crc64", "server"}
+    assert algorithms(result) == {"crc32c" if agreed_before else "crc64", "server"}
     assert agreeing.content() == DATA
     assert agreeing.left_over() == []
 
@@ -80,7 +80,7 @@ def test_stream_is_replayed_against_agreed_parts(agreeing: Service) -> None:
 
     result = agreeing.upload(iter([DATA]))
 
-    assert algorithms(result) == {"crc32"}
+    assert algorithms(result) == {"crc32c"}
     assert agreeing.sent_parts() == [7, 8, 9, 10]
     assert agreeing.content() == DATA
 
@@ -116,7 +116,7 @@ def test_agreed_part_that_is_larger_than_the_budget_of_now_is_read_beforehand(
 
     result = agreeing.upload(path, uploader={"memory": MIB})
 
-    assert (result.resumed, algorithms(result)) == (True, {"crc32", "server"})
+    assert (result.resumed, algorithms(result)) == (True, {"crc32c", "server"})
     assert agreeing.content() == path.read_bytes()
 
 
@@ -147,9 +147,9 @@ def test_the_whole_is_proven_against_its_parts(agreeing: Service) -> None:
     with pytest.raises(PermissionError):
         agreeing.upload(DATA, uploader={"workers": 1})
     agreeing.heals()
-    whole = Crc32()
+    whole = Crc32c()
     whole.update(memoryview(DATA))
-    assert f"crc32:{whole.checksum().value}" == agreeing.upload(DATA).checksum
+    assert f"crc32c:{whole.checksum().value}" == agreeing.upload(DATA).checksum
 
 
 def test_service_that_joins_the_parts_wrongly_is_found_out(agreeing: Service, monkeypatch: pytest.MonkeyPatch) -> None:

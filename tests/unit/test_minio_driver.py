@@ -144,7 +144,7 @@ def test_defaults() -> None:
 
 
 def test_limits_of_minio_of_s3_and_overridden() -> None:
-    s3 = Limits(part_checksum="crc32")
+    s3 = Limits(part_checksum="crc32c")
     assert parse(ACCOUNT).limits == replace(
         s3, max_segment_bytes=255, empty_segments=False, upload_expiry_s=86_400.0, exact_upload_listing=True
     )
@@ -157,7 +157,7 @@ def test_limits_of_minio_of_s3_and_overridden() -> None:
 
 @pytest.mark.parametrize(
     ("said", "puts", "parts"),
-    [("auto", "md5", "crc32"), ("md5", "md5", None), ("none", "none", None)],
+    [("auto", "md5", "crc32c"), ("md5", "md5", None), ("none", "none", None)],
 )
 def test_checksum_of_puts_and_of_parts(said: str, puts: str, parts: str | None) -> None:
     limits = parse({**ACCOUNT, "checksum": said}).limits

@@ -36,7 +36,7 @@ records = st.builds(
     size=st.none() | st.integers(0, 2**63),
     part_size=st.integers(1, 2**40),
     stored=st.dictionaries(st.text(), st.text()),
-    checksum=st.sampled_from(["", "crc32"]),
+    checksum=st.sampled_from(["", "crc32c"]),
 )
 
 
