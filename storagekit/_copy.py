@@ -7,6 +7,7 @@ goes by parts as well: services look at the condition of a complete, and not at 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from storagekit._finish import require_absent
@@ -30,7 +31,7 @@ def fits_one_copy(job: Job, source: OpenObject) -> bool:
 def copy_whole(job: Job, source: OpenObject) -> tuple[Published, PartReceipt]:
     """Copy in one request. Raises SourceChangedError where the source is another object by now."""
     require_absent(job)
-    options = job.options(job.clock.token())
+    options = replace(job.options(job.clock.token()), if_absent=not job.overwrite)
     run = partial(job.store.driver.copy, job.bucket, job.key, source.bucket, source.key, options, source.etag)
     try:
         answer = job.store.call("copy", run, job.bucket, job.key)

@@ -7,7 +7,7 @@ core) is what every S3 server verifies as Content-MD5. All release the interpret
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from storagekit.types import Checksum
@@ -23,40 +23,38 @@ class Hasher(Protocol):
         """Return the checksum of all bytes so far."""
 
 
-class Crc64:
+class _Crc:
+    """A cyclic checksum of so many hex digits; ``step`` takes bytes and the value so far."""
+
+    def __init__(self, algorithm: str, step: Callable[[memoryview, int], int], digits: int) -> None:
+        self._algorithm, self._step, self._digits = algorithm, step, digits
+        self._value = 0
+
+    def update(self, data: memoryview) -> None:
+        """Add the next bytes."""
+        self._value = self._step(data, self._value)
+
+    def checksum(self) -> Checksum:
+        """Return the checksum of all bytes so far."""
+        return Checksum(self._algorithm, f"{self._value:0{self._digits}x}")
+
+
+class Crc64(_Crc):
     """CRC-64/ECMA-182 in its reflected form, also called CRC-64/XZ: check value 995dc9bbdf1939fa."""
 
     def __init__(self) -> None:
         from fastcrc import crc64
 
-        self._step = crc64.xz
-        self._value = 0
-
-    def update(self, data: memoryview) -> None:
-        """Add the next bytes."""
-        self._value = self._step(data, self._value)
-
-    def checksum(self) -> Checksum:
-        """Return the checksum of all bytes so far, 16 hex digits."""
-        return Checksum("crc64", f"{self._value:016x}")
+        super().__init__("crc64", crc64.xz, 16)
 
 
-class Crc32c:
-    """CRC-32C (Castagnoli), of S3's checksums the fastest here: 25 GB/s. Check value e3069283."""
+class Crc32c(_Crc):
+    """CRC-32C (Castagnoli), of S3's checksums the fastest here: 25 GB/s in the cache. Check value e3069283."""
 
     def __init__(self) -> None:
         from fastcrc import crc32
 
-        self._step = crc32.iscsi
-        self._value = 0
-
-    def update(self, data: memoryview) -> None:
-        """Add the next bytes."""
-        self._value = self._step(data, self._value)
-
-    def checksum(self) -> Checksum:
-        """Return the checksum of all bytes so far, 8 hex digits."""
-        return Checksum("crc32c", f"{self._value:08x}")
+        super().__init__("crc32c", crc32.iscsi, 8)
 
 
 _CASTAGNOLI = 0x82F63B78  # the polynomial, its bits in reverse, as the checksum has them

@@ -125,7 +125,7 @@ class Client(Minio):
             region = located(answer.data)
         return self._regions.learn(bucket, region, signed_for)
 
-    def _get_region(self, bucket_name: str | None = None, region: str | None = None) -> str:
+    def _get_region(self, bucket_name: str | None = None) -> str:
         return self._regions.of(bucket_name)  # the SDK's own asks for it, with every bucket
 
     def request_object(self, method: str, bucket: str, key: str, **options: Any) -> BaseHTTPResponse:
