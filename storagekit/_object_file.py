@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from storagekit._clock import LAST_WORDS_S, Cancel
+from storagekit._memory import allocate
 from storagekit._plan import MIB, Span
 from storagekit._ranges import Ranges
 from storagekit._store import Store
@@ -276,7 +277,7 @@ class _Block:
         self.span = span
         self.stop = Cancel(stop)
         self.done = threading.Event()
-        self.data = memoryview(bytearray(span.length))
+        self.data = memoryview(allocate(span.length))
         self._error: BaseException | None = None
         threading.Thread(target=self._run, args=(ranges,), name=f"storagekit-at-{span.offset}", daemon=True).start()
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from storagekit._clock import Cancel
+from storagekit._memory import Memory, allocate
 
 _POLL_S = 0.2  # how soon a waiter sees a cancellation; a freed slot wakes it at once
 
@@ -25,9 +26,9 @@ _POLL_S = 0.2  # how soon a waiter sees a cancellation; a freed slot wakes it at
 class Slot:
     """A buffer of the window. ``view`` is its bytes; ``release`` gives it back, once."""
 
-    def __init__(self, window: Window, buffer: bytearray, size: int) -> None:
+    def __init__(self, window: Window, buffer: Memory, size: int) -> None:
         self._window = window
-        self._buffer: bytearray | None = buffer
+        self._buffer: Memory | None = buffer
         self.view = memoryview(buffer)[:size]
 
     def release(self) -> None:
@@ -46,7 +47,7 @@ class Window:
         self._changed = threading.Condition()
         self._queue: deque[object] = deque()
         self._in_use = 0
-        self._pool: list[bytearray] = []
+        self._pool: list[Memory] = []
 
     @contextmanager
     def slot(self, size: int, cancel: Cancel) -> Iterator[memoryview]:
@@ -94,14 +95,14 @@ class Window:
             self._in_use -= size
             self._changed.notify_all()
 
-    def give_back(self, buffer: bytearray) -> None:
+    def give_back(self, buffer: Memory) -> None:
         """Take a slot's buffer back."""
         with self._changed:
             self._in_use -= len(buffer)
             self._pool.append(buffer)
             self._changed.notify_all()
 
-    def _from_pool(self, size: int) -> bytearray:
+    def _from_pool(self, size: int) -> Memory:
         """Return the smallest pooled buffer that will do, or a new one, for ``size`` bytes that are counted as in use.
 
         A larger one for the last part of a transfer spares memory: what is freed is not given back to the system at
@@ -115,7 +116,7 @@ class Window:
             return best
         while self._pool and self._in_use + sum(map(len, self._pool)) > self.budget:
             self._pool.pop(0)
-        return bytearray(size)
+        return allocate(size)
 
 
 class Share:

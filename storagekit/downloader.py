@@ -23,6 +23,7 @@ from storagekit._crew import Crew
 from storagekit._draft import Draft, exists_already, name_of, open_draft
 from storagekit._hash import new_hasher
 from storagekit._leftovers import Leftovers
+from storagekit._memory import allocate
 from storagekit._plan import MIB, Plan, Span, effective_workers
 from storagekit._ranges import Ranges
 from storagekit._store import Store
@@ -244,7 +245,7 @@ class Downloader:
     ) -> Iterator[memoryview]:
         ranges = Ranges(self._store, bucket, info, self._store.meter(Progress(0, info.size, 0, 1, size), listener))
         # Not a slot: two generators that one thread reads in turns would wait for each other for ever.
-        buffer = memoryview(bytearray(min(size, info.size)))
+        buffer = memoryview(allocate(min(size, info.size)))
         for span in Plan(info.size, size).spans() if info.size else ():
             ranges.read(span, buffer[: span.length], stop)
             yield buffer[: span.length]

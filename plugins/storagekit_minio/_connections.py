@@ -1,13 +1,8 @@
 """The connections of one driver: how they send, and when they are stale.
 
-urllib3 gives sending the *connect* timeout, and Python's ``sendall`` counts it over the whole block: 1 MiB in 10 s is
-105 kB/s per connection, which 32 workers behind a 20 Mbit/s line do not have. Here a timeout runs from one sent piece
-to the next, as it does for reading. A connection that has answered before and then dies without an answer is told
-apart from one that never worked: it was stale.
-
-Linux lets the send buffer of a connection grow to 4 MiB, and what lies there has left the processor's cache when it is
-read again: to a server on the same machine one thread sent 3.0 GB/s, and with a buffer of 256 KiB 5 to 6 GB/s, at half
-the CPU. A long line needs the large buffer to be full, so the round trip decides which it is.
+urllib3 gives sending the *connect* timeout; here it is the read timeout, from one sent piece to the next. A connection
+that has answered before and then dies without an answer is told apart from one that never worked: it was stale. What
+makes them quick is in ``storagekit.sockets``.
 """
 
 from __future__ import annotations
@@ -15,8 +10,6 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-import struct
-import sys
 from http.client import RemoteDisconnected
 from typing import Any
 
@@ -24,16 +17,12 @@ import certifi
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from storagekit import sockets
 from storagekit.errors import ConfigurationError
 from storagekit_minio._settings import Settings
 
 BLOCK = 4 * 1024**2
 """Bytes that urllib3 asks a body for: with its 16 KiB four sending threads reach a fifth of the speed."""
-
-_NEAR_US, _NEAR_BUFFER = 200, 256 * 1024
-"""256 KiB per round trip of 200 us are 10 Gbit/s: up to there the small buffer holds no connection back."""
-_ROUND_TRIP = struct.Struct("68xI")
-"""Where Linux has ``tcpi_rtt``, in microseconds, in its ``tcp_info``."""
 
 
 class StaleConnectionError(RemoteDisconnected):
@@ -52,19 +41,13 @@ class _Connection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         connection = super()._new_conn()
-        size = send_buffer(_round_trip_us(connection))
-        if size is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+        sockets.tune(connection)
         return connection
 
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        if self.sock.gettimeout() != self.idle_s:
-            self.sock.settimeout(self.idle_s)  # a call into the kernel, which gives the interpreter lock away
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self.sock.send(rest) :]
+        sockets.send_all(self.sock, data, self.idle_s)
 
     def getresponse(self) -> Any:
         try:
@@ -75,19 +58,6 @@ class _Connection(HTTPConnection):
             raise
         self.answers += 1
         return response
-
-
-def send_buffer(round_trip_us: int) -> int | None:
-    """Return the size of the send buffer for a round trip; None leaves it to the system. 0 is a round trip unknown."""
-    return _NEAR_BUFFER if 0 < round_trip_us <= _NEAR_US else None
-
-
-def _round_trip_us(connection: socket.socket) -> int:
-    """How long the handshake of TCP took, which no program of the other side slows down; 0 where nobody says."""
-    if sys.platform != "linux":
-        return 0
-    (round_trip,) = _ROUND_TRIP.unpack(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ROUND_TRIP.size))
-    return int(round_trip)
 
 
 class _TLSConnection(_Connection, HTTPSConnection):
@@ -138,14 +108,11 @@ def make_pool(settings: Settings) -> PoolManager:
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:
-    """One context for all connections: reading certifi's authorities takes 15 ms."""
     authorities = settings.ca_file or certifi.where()
     try:
-        context = ssl.create_default_context(cafile=authorities)
+        return sockets.tls_context(authorities)
     except OSError as error:  # no such file, or (ssl.SSLError) no certificate in it
         raise ConfigurationError(
             f"the certificate authorities in {authorities!r} cannot be read: {error.strerror or error}",
             hint="Correct ca_file or SSL_CERT_FILE",
         ) from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context

@@ -36,6 +36,7 @@ from minio import Minio
 from storagekit._body import MemoryBody, fill
 from storagekit._clock import Cancel
 from storagekit._hash import new_hasher
+from storagekit._memory import allocate
 from storagekit._meter import Meter
 from storagekit._plan import Span
 from storagekit._source import FileSource
@@ -100,13 +101,20 @@ def sink(tls: bool) -> Iterator[Server]:
 # --- ways to move a part ----------------------------------------------------------------------------------------------
 
 
-def raw_sender(server: Server) -> Callable[[], Callable[[bytes | bytearray], None]]:
+def memory() -> memoryview:
+    """Return a part's worth of memory as the engine hands it out."""
+    view = memoryview(allocate(PART))
+    view[:] = os.urandom(PART)
+    return view
+
+
+def raw_sender(server: Server) -> Callable[[], Callable[[memoryview], None]]:
     head = f"PUT /bench/key?partNumber=1&uploadId=id HTTP/1.1\r\nHost: sink\r\nContent-Length: {PART}\r\n\r\n".encode()
 
-    def make() -> Callable[[bytes | bytearray], None]:
+    def make() -> Callable[[memoryview], None]:
         connection = server.connect()
 
-        def send(data: bytes | bytearray) -> None:
+        def send(data: memoryview) -> None:
             connection.sendall(head)
             connection.sendall(data)
             while not connection.recv(1 << 16).endswith(b"\r\n\r\n"):
@@ -117,11 +125,11 @@ def raw_sender(server: Server) -> Callable[[], Callable[[bytes | bytearray], Non
     return make
 
 
-def raw_put(server: Server) -> Callable[[], Move]:
+def raw_put(server: Server, make_data: Callable[[], memoryview]) -> Callable[[], Move]:
     sender = raw_sender(server)
 
     def make() -> Move:
-        send, data = sender(), os.urandom(PART)
+        send, data = sender(), make_data()
         return lambda: send(data)
 
     return make
@@ -131,7 +139,7 @@ def our_put(server: Server, algorithm: str) -> Callable[[], Move]:
     driver, meter, cancel = server.driver(), Meter(Progress(0, None)), Cancel()
 
     def make() -> Move:
-        view = memoryview(os.urandom(PART))
+        view = memory()
 
         def move() -> None:
             hasher = new_hasher(algorithm)
@@ -147,7 +155,7 @@ def raw_file_put(server: Server) -> Callable[[], Move]:
     send = raw_sender(server)
 
     def make() -> Move:
-        file, data, put = source_file(), bytearray(PART), send()
+        file, data, put = source_file(), memoryview(bytearray(PART)), send()
 
         def move() -> None:
             assert os.preadv(file.fileno(), [data], 0) == PART
@@ -162,7 +170,7 @@ def our_file_put(server: Server, algorithm: str) -> Callable[[], Move]:
     driver, meter, cancel = server.driver(), Meter(Progress(0, None)), Cancel()
 
     def make() -> Move:
-        file, view = source_file(), memoryview(bytearray(PART))
+        file, view = source_file(), memory()
         source = FileSource(file.name).open(cancel)
 
         def move() -> None:
@@ -219,7 +227,7 @@ def our_get(server: Server) -> Callable[[], Move]:
     driver = server.driver()
 
     def make() -> Move:
-        view = memoryview(bytearray(PART))
+        view = memory()
 
         def move() -> None:
             done = 0
@@ -248,7 +256,8 @@ def sdk_get(server: Server) -> Callable[[], Move]:
 
 WAYS: dict[str, dict[str, Callable[[Server], Callable[[], Move]]]] = {
     "PUT": {
-        "raw sendall": raw_put,
+        "raw sendall": lambda server: raw_put(server, lambda: memoryview(os.urandom(PART))),
+        "raw sendall, our memory": lambda server: raw_put(server, memory),
         "storagekit, CRC32C": lambda server: our_put(server, "crc32c"),
         "storagekit, Content-MD5": lambda server: our_put(server, "md5"),
         "storagekit, no checksum": lambda server: our_put(server, "none"),

@@ -14,6 +14,7 @@ from typing import Any
 
 from storagekit import _metadata
 from storagekit._clock import Cancel
+from storagekit._memory import Memory
 from storagekit._record import parse
 from storagekit._window import Slot, Window
 from storagekit.driver import Limits
@@ -248,7 +249,7 @@ class Budget(Window):
             self.excess.append(f"{held} held")
         return slot
 
-    def give_back(self, buffer: bytearray) -> None:
+    def give_back(self, buffer: Memory) -> None:
         with self._changed:
             self.out -= len(buffer)
             super().give_back(buffer)

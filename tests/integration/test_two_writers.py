@@ -65,8 +65,8 @@ def test_of_two_sources_one_is_there_whole_and_the_other_says_so(target: Target,
             loser_knows = any(result["superseded_by"] for result in results)
             superseded += loser_knows
             replaced += not loser_knows and any(result["replaced"] for result in results)
-    # A loser that had returned before the other's complete cannot know; then the winner's result says what it replaced.
+    # A loser that had returned before the other's complete cannot know; then the winner's result says what it replaced,
+    # unless it looked before the loser's object was there. How often which, the machine decides: 3 of 6 rounds on a
+    # slow one said neither. The smaller servers get too few rounds to tell; moto takes 0.3 s per join: mostly neither.
     print(f"{target.name}: {rounds} rounds, {superseded} times the loser says so, else {replaced} times the winner")
-    # On moto, which takes 0.3 s to join the parts, the winner mostly looks before the loser's object is there.
-    wanted = rounds // 2 if rounds == ROUNDS else 0
-    assert superseded + replaced > wanted or target.name == "moto"
+    assert superseded + replaced > 0 or rounds < ROUNDS

@@ -14,7 +14,6 @@ import pytest
 
 from storagekit.driver import Code
 from storagekit.types import WriteOptions
-from storagekit_minio import _connections
 from storagekit_minio.driver import MinioDriver
 from tests.unit.minio_wire import ACCOUNT, Wire, answer, body, failure_of
 
@@ -88,13 +87,6 @@ def test_timeout_of_a_body_runs_between_its_pieces() -> None:
 def test_body_that_stops_is_a_timeout() -> None:
     with Dripping([0, None]) as server, closing(to_drops(server, "0.3")) as driver:
         assert failure_of(driver, lambda: read(driver)).code is Code.TIMEOUT
-
-
-@pytest.mark.parametrize(
-    ("round_trip_us", "size"), [(1, 256 * 1024), (200, 256 * 1024), (201, None), (80_000, None), (0, None)]
-)
-def test_only_a_near_server_gets_a_small_send_buffer(round_trip_us: int, size: int | None) -> None:
-    assert _connections.send_buffer(round_trip_us) == size
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how long a round trip takes")
