@@ -2,7 +2,7 @@
 
 urllib3 gives sending the *connect* timeout; here it is the read timeout, from one sent piece to the next. A connection
 that has answered before and then dies without an answer is told apart from one that never worked: it was stale. What
-makes them quick is in ``storagekit.sockets``.
+makes them quick is in ``storagekit.transport.sockets``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import certifi
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from storagekit import sockets
 from storagekit.errors import ConfigurationError
+from storagekit.transport import sockets
 from storagekit_minio._settings import Settings
 
 BLOCK = 4 * 1024**2

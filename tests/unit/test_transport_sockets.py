@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from storagekit import sockets
 from storagekit.testing.tls import Authority
+from storagekit.transport import sockets
 
 RECORD = 16 * 1024
 DATA = os.urandom(40 * RECORD + 11)
