@@ -28,12 +28,14 @@ UNSIGNED = "UNSIGNED-PAYLOAD"
 
 #: What the page lists (obs_04_0010, table 1): these parts of a query are signed, others are not.
 SUB_RESOURCES = frozenset(
-    "acl attname cors customdomain delete deletebucket encryption inventory length lifecycle location logging metadata"
-    " modify name notification partNumber policy position quota rename replication requestPayment"
-    " response-cache-control response-content-disposition response-content-encoding response-content-language"
-    " response-content-type response-expires restore storageClass storagePolicy storageinfo tagging torrent truncate"
-    " uploadId uploads versionId versioning versions website object-lock retention x-obs-security-token"
-    " x-amz-security-token".split()
+    """
+    acl attname cors customdomain delete deletebucket encryption inventory length lifecycle location logging
+    metadata modify name notification partNumber policy position quota rename replication requestPayment
+    response-cache-control response-content-disposition response-content-encoding response-content-language
+    response-content-type response-expires restore storageClass storagePolicy storageinfo tagging torrent truncate
+    uploadId uploads versionId versioning versions website object-lock retention x-obs-security-token
+    x-amz-security-token
+    """.split()
 )
 
 
@@ -111,7 +113,7 @@ def wire(request: Request, host: str) -> Wire:
     query = tuple((encoded(name), None if value is None else encoded(value)) for name, value in request.query.items())
     headers = {"Host": f"{request.bucket}.{host}" if virtual else host, **request.headers}
     headers |= {"Content-Length": str(len(request.body))} if request.body or request.method in ("PUT", "POST") else {}
-    return Wire(request.method, path, query, tuple((*headers.items(), ("Connection", "close"))), request.body)
+    return Wire(request.method, path, query, (*headers.items(), ("Connection", "close")), request.body)
 
 
 def send(address: tuple[str, int], sent: Wire, timeout: float = 20) -> Answer:
@@ -225,7 +227,7 @@ def canonical(request: Request, names: Sequence[str], host: str, payload: str) -
 
 def v4_signature(account: Account, scope: str, when: str, canonical_request: str) -> str:
     digest = hashlib.sha256(canonical_request.encode()).hexdigest()
-    text = "\n".join(["AWS4-HMAC-SHA256", when, scope, digest])
+    text = f"AWS4-HMAC-SHA256\n{when}\n{scope}\n{digest}"
     key = f"AWS4{account.secret_key}".encode()
     for piece in scope.split("/"):
         key = hmac.new(key, piece.encode(), hashlib.sha256).digest()

@@ -1,125 +1,25 @@
-"""The test-side signer against the worked examples of the pages that it was written from."""
+"""The worked examples of the pages on signatures: our signer makes what they say, the emulator lets them in."""
 
 from __future__ import annotations
 
 import pytest
 
+from storagekit.testing.emulator import Account as EmulatorAccount
+from storagekit.testing.emulator import Emulator
+from tests.integration.obs_examples import AMAZON, V2, VENDOR
 from tests.integration.obs_signing import (
-    Account,
-    Dialect,
+    Answer,
     Request,
+    send,
+    wire,
+    with_headers,
+    with_query,
     hmac_sha1,
     resource,
     signed_url_v4,
     signed_v4,
     string_to_sign,
 )
-
-#: "Authentication of Signature in a Header", tables 2 to 6, and "... in a URL", tables 3 and 4: request, Expires, text.
-VENDOR: dict[str, tuple[Request, int | None, str]] = {
-    "getting an object": (
-        Request("GET", "bucket", "object.txt", headers={"Date": "Sat, 12 Oct 2015 08:12:38 GMT"}),
-        None,
-        "GET\n\n\nSat, 12 Oct 2015 08:12:38 GMT\n/bucket/object.txt",
-    ),
-    "putting an object with a temporary key": (
-        Request(
-            "PUT",
-            "bucket",
-            "object.txt",
-            headers={
-                "User-Agent": "curl/7.15.5",
-                "x-obs-date": "Tue, 15 Oct 2015 07:20:09 GMT",
-                "x-obs-security-token": "YwkaRTbdY8g7q....",
-                "content-type": "text/plain",
-            },
-        ),
-        None,
-        "PUT\n\ntext/plain\n\nx-obs-date:Tue, 15 Oct 2015 07:20:09 GMT\nx-obs-security-token:YwkaRTbdY8g7q....\n"
-        "/bucket/object.txt",
-    ),
-    "putting an object with headers": (
-        Request(
-            "PUT",
-            "bucket",
-            "object.txt",
-            headers={
-                "User-Agent": "curl/7.15.5",
-                "Date": "Mon, 14 Oct 2015 12:08:34 GMT",
-                "x-obs-acl": "public-read",
-                "content-type": "text/plain",
-            },
-        ),
-        None,
-        "PUT\n\ntext/plain\nMon, 14 Oct 2015 12:08:34 GMT\nx-obs-acl:public-read\n/bucket/object.txt",
-    ),
-    "getting an object's ACL": (
-        Request("GET", "bucket", "object.txt", {"acl": None}, {"Date": "Sat, 12 Oct 2015 08:12:38 GMT"}),
-        None,
-        "GET\n\n\nSat, 12 Oct 2015 08:12:38 GMT\n/bucket/object.txt?acl",
-    ),
-    "putting an object with an MD5": (
-        Request(
-            "PUT",
-            "bucket",
-            "object.txt",
-            headers={"x-obs-date": "Tue, 15 Oct 2015 07:20:09 GMT", "Content-MD5": "I5pU0r4+sgO9Emgl1KMQUg=="},
-        ),
-        None,
-        "PUT\nI5pU0r4+sgO9Emgl1KMQUg==\n\n\nx-obs-date:Tue, 15 Oct 2015 07:20:09 GMT\n/bucket/object.txt",
-    ),
-    "a URL": (
-        Request("GET", "examplebucket", "objectkey"),
-        1532779451,
-        "GET\n\n\n1532779451\n/examplebucket/objectkey",
-    ),
-    "a URL with a temporary key": (
-        Request("GET", "examplebucket", "objectkey", {"x-obs-security-token": "YwkaRTbdY8g7q...."}),
-        1532779451,
-        "GET\n\n\n1532779451\n/examplebucket/objectkey?x-obs-security-token=YwkaRTbdY8g7q....",
-    ),
-}
-
-AMAZON = Account("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
-#: Amazon's page on its version 2, which OBS's V2 is: request and signature, with the key above.
-V2: dict[str, tuple[Request, int | None, str]] = {
-    "get": (
-        Request("GET", "johnsmith", "photos/puppy.jpg", headers={"Date": "Tue, 27 Mar 2007 19:36:42 +0000"}),
-        None,
-        "bWq2s1WEIj+Ydj0vQ697zp+IXMU=",
-    ),
-    "put": (
-        Request(
-            "PUT",
-            "johnsmith",
-            "photos/puppy.jpg",
-            headers={"Date": "Tue, 27 Mar 2007 21:15:45 +0000", "Content-Type": "image/jpeg"},
-        ),
-        None,
-        "MyyxeRY7whkBe+bq8fHCL/2kKUg=",
-    ),
-    "list": (
-        Request(
-            "GET",
-            "johnsmith",
-            query={"prefix": "photos", "max-keys": "50", "marker": "puppy"},
-            headers={"Date": "Tue, 27 Mar 2007 19:42:41 +0000"},
-        ),
-        None,
-        "htDYFYduRNen8P9ZfE/s9SuKy0U=",
-    ),
-    "sub-resource": (
-        Request("GET", "johnsmith", query={"acl": None}, headers={"Date": "Tue, 27 Mar 2007 19:44:46 +0000"}),
-        None,
-        "c2WLPFtWHVgbEmeEG93a4cG37dM=",
-    ),
-    "list buckets": (
-        Request("GET", headers={"Date": "Wed, 28 Mar 2007 01:29:59 +0000"}),
-        None,
-        "qGdzdERIC03wnaRNKh6OqZehG9s=",
-    ),
-    "URL": (Request("GET", "johnsmith", "photos/puppy.jpg"), 1175139620, "NpgCjnDzrM+WFzoENXmpNDUsSn8="),
-}
 
 
 @pytest.mark.parametrize("name", VENDOR)
@@ -140,8 +40,7 @@ def test_sub_resources_are_sorted_and_keep_their_values_as_they_are() -> None:
 @pytest.mark.parametrize("name", V2)
 def test_signatures_of_v2_are_those_of_the_worked_examples(name: str) -> None:
     request, expires, signature = V2[name]
-    dialect: Dialect = "v2"
-    assert hmac_sha1(AMAZON.secret_key, string_to_sign(request, dialect, expires)) == signature
+    assert hmac_sha1(AMAZON.secret_key, string_to_sign(request, "v2", expires)) == signature
 
 
 EXAMPLE_DAY = 1369353600  # 2013-05-24T00:00:00Z
@@ -175,3 +74,57 @@ def test_a_url_of_v4_is_that_of_the_worked_example() -> None:
     request = Request("GET", "examplebucket", "test.txt")
     found = signed_url_v4(request, AMAZON, EXAMPLE_DAY, "s3.amazonaws.com", 86400, "us-east-1")
     assert found.query["X-Amz-Signature"] == "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"
+
+
+# --- the emulator --------------------------------------------------------------------------------------------------
+
+TEMPORARY = EmulatorAccount("any secret", token="YwkaRTbdY8g7q....")
+
+
+@pytest.mark.parametrize("name", VENDOR)
+def test_the_vendor_s_worked_examples_are_let_in(name: str) -> None:
+    """Request and text to sign as the page prints them; it keeps its key to itself, so we take our own."""
+    request, expires, text = VENDOR[name]
+    account = TEMPORARY if "temporary" in name else EmulatorAccount("any secret")
+    signature = hmac_sha1(account.secret_key, text)
+    if expires is None:
+        asked = with_headers(request, {"Authorization": f"OBS KEY:{signature}"})
+    else:
+        asked = with_query(request, {"AccessKeyId": "KEY", "Expires": str(expires), "Signature": signature})
+    when = {"Sat,": 1444637558, "Tue,": 1444893609, "Mon,": 1444824514}  # as their dates, not their weekdays, say
+    date = request.headers.get("Date") or request.headers.get("x-obs-date", "")
+    answer = example(asked, account, "KEY", when.get(date[:4], 1532779000), "obs.region.example.com")
+    assert answer.verdict in ((404, "NoSuchBucket"), (404, "NoSuchKey")), answer.body
+
+
+@pytest.mark.parametrize("name", V2)
+def test_the_worked_examples_of_v2_are_let_in(name: str) -> None:
+    request, expires, signature = V2[name]
+    if expires is None:
+        asked = with_headers(request, {"Authorization": f"AWS {AMAZON.access_key}:{signature}"})
+    else:
+        asked = with_query(
+            request, {"AWSAccessKeyId": AMAZON.access_key, "Expires": str(expires), "Signature": signature}
+        )
+    times = {"get": 1175024202, "put": 1175030145, "list": 1175024561, "sub-resource": 1175024686}
+    now = {**times, "list buckets": 1175045399, "URL": 1175139000}[name]
+    account = EmulatorAccount(AMAZON.secret_key)
+    answer = example(asked, account, AMAZON.access_key, now, "s3.amazonaws.com")
+    assert answer.verdict == ((200, None) if name == "list buckets" else (404, "NoSuchBucket")), answer.body
+
+
+def test_the_worked_examples_of_v4_are_let_in() -> None:
+    """Amazon's "GET object" and its URL; `test_obs_signing` shows that the signatures are those of the page."""
+    host, day, account = "s3.amazonaws.com", 1369353600, EmulatorAccount(AMAZON.secret_key)
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    request = Request("GET", "examplebucket", "test.txt", headers={"Range": "bytes=0-9"})
+    header = signed_v4(request, AMAZON, day, host, "us-east-1", empty)
+    url = signed_url_v4(Request("GET", "examplebucket", "test.txt"), AMAZON, day, host, 86400, "us-east-1")
+    for asked in (header, url):
+        answer = example(asked, account, AMAZON.access_key, day, host)
+        assert answer.verdict == (404, "NoSuchBucket"), answer.body
+
+
+def example(request: Request, account: EmulatorAccount, key: str, now: float, domain: str) -> Answer:
+    with Emulator("obs", accounts={key: account}, domain=domain, clock=lambda: now) as emulator:
+        return send(("127.0.0.1", emulator.port), wire(request, domain))

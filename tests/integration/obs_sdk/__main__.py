@@ -41,7 +41,7 @@ def run(bench: Bench, function: Check) -> str | None:
     try:
         bench.fresh_bucket()
         function(bench)
-    except Exception as error:  # whatever the SDK raises is a finding, like a comparison that failed
+    except Exception as error:  # noqa: BLE001 - whatever the SDK raises is a finding, like a comparison that failed
         ours = [frame for frame in traceback.extract_tb(error.__traceback__) if "obs_sdk" in frame.filename]
         place = ours[-1] if ours[-1].name not in ("status", "equal") or len(ours) < 2 else ours[-2]
         return f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"

@@ -113,7 +113,9 @@ def a_source_that_is_not_there_is_not_found(sdk: Bench) -> None:
 
 @check()
 def odd_keys_are_copied(sdk: Bench) -> None:
-    for number, key in enumerate(("with space", "a+b", "a%2Fb", "what?versionId=1", "#hash", "größe/日本", "two//slashes")):
+    for number, key in enumerate(
+        ("with space", "a+b", "a%2Fb", "what?versionId=1", "#hash", "größe/日本", "two//slashes")
+    ):
         data = pattern(100, seed=number)
         sdk.put(f"{key}.from", data)
         answer = sdk.client.copyObject(sdk.bucket, f"{key}.from", sdk.bucket, f"{key}.to")

@@ -38,7 +38,9 @@ def every_object_is_listed_in_order_with_what_it_is(sdk: Bench) -> None:
     fill(sdk)
     body = listed(sdk)
     equal(keys(body), KEYS, "keys")
-    equal([(entry.size, entry.etag) for entry in body.contents], [(len(k), quoted_md5(k.encode())) for k in KEYS], "what")
+    equal(
+        [(entry.size, entry.etag) for entry in body.contents], [(len(k), quoted_md5(k.encode())) for k in KEYS], "what"
+    )
     equal({entry.storageClass for entry in body.contents}, {"STANDARD"}, "storage classes")
     equal({len(entry.lastModified) for entry in body.contents}, {19}, "length of the dates that the SDK read")
     equal({bool(entry.owner.owner_id) for entry in body.contents}, {True}, "owners' ids")
