@@ -28,14 +28,54 @@ UNSIGNED = "UNSIGNED-PAYLOAD"
 
 #: What the page lists (obs_04_0010, table 1): these parts of a query are signed, others are not.
 SUB_RESOURCES = frozenset(
-    """
-    acl attname cors customdomain delete deletebucket encryption inventory length lifecycle location logging
-    metadata modify name notification partNumber policy position quota rename replication requestPayment
-    response-cache-control response-content-disposition response-content-encoding response-content-language
-    response-content-type response-expires restore storageClass storagePolicy storageinfo tagging torrent truncate
-    uploadId uploads versionId versioning versions website object-lock retention x-obs-security-token
-    x-amz-security-token
-    """.split()
+    [
+        "acl",
+        "attname",
+        "cors",
+        "customdomain",
+        "delete",
+        "deletebucket",
+        "encryption",
+        "inventory",
+        "length",
+        "lifecycle",
+        "location",
+        "logging",
+        "metadata",
+        "modify",
+        "name",
+        "notification",
+        "partNumber",
+        "policy",
+        "position",
+        "quota",
+        "rename",
+        "replication",
+        "requestPayment",
+        "response-cache-control",
+        "response-content-disposition",
+        "response-content-encoding",
+        "response-content-language",
+        "response-content-type",
+        "response-expires",
+        "restore",
+        "storageClass",
+        "storagePolicy",
+        "storageinfo",
+        "tagging",
+        "torrent",
+        "truncate",
+        "uploadId",
+        "uploads",
+        "versionId",
+        "versioning",
+        "versions",
+        "website",
+        "object-lock",
+        "retention",
+        "x-obs-security-token",
+        "x-amz-security-token",
+    ]
 )
 
 

@@ -18,7 +18,6 @@ from tests.integration.obs_signing import (
     Wire,
     hmac_sha1,
     rfc1123,
-    send,
     signed,
     signed_url,
     signed_url_v4,

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.integration.emulator_world import BUCKET, GUEST, KEY, NEIGHBOURS, OWNER, PART, World, a_world, md5, settle
+from tests.integration.emulator_world import BUCKET, GUEST, KEY, NEIGHBOURS, OWNER, World, a_world, md5, settle
 from tests.integration.obs_changes import Change, changes, changes_v4
 from tests.integration.obs_signing import (
     PREFIX,

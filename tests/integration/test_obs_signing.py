@@ -10,15 +10,15 @@ from tests.integration.obs_examples import AMAZON, V2, VENDOR
 from tests.integration.obs_signing import (
     Answer,
     Request,
-    send,
-    wire,
-    with_headers,
-    with_query,
     hmac_sha1,
     resource,
+    send,
     signed_url_v4,
     signed_v4,
     string_to_sign,
+    wire,
+    with_headers,
+    with_query,
 )
 
 
