@@ -86,15 +86,15 @@ def a_world() -> Iterator[World]:
     accounts = {OWNER.access_key: OWNER.secret_key, GUEST.access_key: guest}
     with Emulator("obs", accounts=accounts, domain=DOMAIN, clock=clock) as emulator:
         world = World(emulator)
-        for name in (BUCKET, *NEIGHBOURS):
-            world.good(Request("PUT", name))
         settle(world)
         yield world
 
 
 def settle(world: World) -> None:
-    """What the requests below are about is there: an object, and an upload with a part."""
+    """What the tests' requests are about is there: buckets, an object, and an upload with a part."""
     world.now = NOW
+    for name in (BUCKET, *NEIGHBOURS):
+        world.ask(Request("PUT", name))  # 409 where it is there
     world.good(Request("PUT", BUCKET, KEY, body=BODY))
     world.good(Request("PUT", BUCKET, "big-source", body=b"s" * PART))
     if not world.upload or world.ask(Request("GET", BUCKET, "big", {"uploadId": world.upload})).status != 200:

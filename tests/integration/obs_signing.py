@@ -138,6 +138,8 @@ class Answer:
         """Of the error; None where the body names none."""
         if self.status < 300 or not self.body:
             return None
+        if not self.headers.get("content-type", "").startswith("application/xml"):
+            return f"no code, but {self.body[:200]!r}"
         return ET.fromstring(self.body).findtext("{*}Code")
 
     @property
@@ -191,7 +193,7 @@ def resource(request: Request) -> str:
     found = f"/{request.bucket}/" if request.bucket else "/"
     found += quote(request.key, safe="/~")
     signed = sorted((name, value) for name, value in request.query.items() if name in SUB_RESOURCES)
-    texts = [name if value is None else f"{name}={value}" for name, value in signed]
+    texts = [f"{name}={value}" if value else name for name, value in signed]
     return found + "?" * bool(texts) + "&".join(texts)
 
 

@@ -94,7 +94,8 @@ def test_the_vendor_s_worked_examples_are_let_in(name: str) -> None:
     when = {"Sat,": 1444637558, "Tue,": 1444893609, "Mon,": 1444824514}  # as their dates, not their weekdays, say
     date = request.headers.get("Date") or request.headers.get("x-obs-date", "")
     answer = example(asked, account, "KEY", when.get(date[:4], 1532779000), "obs.region.example.com")
-    assert answer.verdict in ((404, "NoSuchBucket"), (404, "NoSuchKey")), answer.body
+    expected = {"getting an object's ACL": "NotImplemented", "putting an object with an MD5": "BadDigest"}  # no body
+    assert answer.code == expected.get(name, "NoSuchBucket"), answer.body
 
 
 @pytest.mark.parametrize("name", V2)
@@ -110,7 +111,9 @@ def test_the_worked_examples_of_v2_are_let_in(name: str) -> None:
     now = {**times, "list buckets": 1175045399, "URL": 1175139000}[name]
     account = EmulatorAccount(AMAZON.secret_key)
     answer = example(asked, account, AMAZON.access_key, now, "s3.amazonaws.com")
-    assert answer.verdict == ((200, None) if name == "list buckets" else (404, "NoSuchBucket")), answer.body
+    assert answer.code == {"list buckets": None, "sub-resource": "NotImplemented"}.get(name, "NoSuchBucket"), (
+        answer.body
+    )
 
 
 def test_the_worked_examples_of_v4_are_let_in() -> None:
