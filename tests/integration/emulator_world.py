@@ -15,10 +15,10 @@ from tests.integration.obs_signing import (
     Account,
     Answer,
     Dialect,
+    Line,
     Request,
     Wire,
     rfc1123,
-    send,
     signed,
     wire,
     with_headers,
@@ -39,6 +39,7 @@ BODY = b"the object's content"
 @dataclass
 class World:
     emulator: Emulator
+    line: Line
     now: float = NOW
     upload: str = ""
 
@@ -54,7 +55,7 @@ class World:
         return self.address_host if request.path_style else self.domain_host
 
     def send(self, sent: Wire) -> Answer:
-        return send(("127.0.0.1", self.emulator.port), sent)
+        return self.line.send(sent)
 
     def ask(self, request: Request, account: Account = OWNER, dialect: Dialect = "obs") -> Answer:
         dated = with_headers(request, {"Date": rfc1123(self.now), **request.headers})
@@ -85,9 +86,10 @@ def a_world() -> Iterator[World]:
     guest = EmulatorAccount(GUEST.secret_key, token=GUEST.token)
     accounts = {OWNER.access_key: OWNER.secret_key, GUEST.access_key: guest}
     with Emulator("obs", accounts=accounts, domain=DOMAIN, clock=clock) as emulator:
-        world = World(emulator)
+        world = World(emulator, Line(("127.0.0.1", emulator.port)))
         settle(world)
         yield world
+        world.line.close()
 
 
 def settle(world: World) -> None:

@@ -13,6 +13,7 @@ import http.client
 import socket
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.utils import format_datetime
@@ -155,16 +156,40 @@ def wire(request: Request, host: str) -> Wire:
     query = tuple((encoded(name), None if value is None else encoded(value)) for name, value in request.query.items())
     headers = {"Host": f"{request.bucket}.{host}" if virtual else host, **request.headers}
     headers |= {"Content-Length": str(len(request.body))} if request.body or request.method in ("PUT", "POST") else {}
-    return Wire(request.method, path, query, (*headers.items(), ("Connection", "close")), request.body)
+    return Wire(request.method, path, query, tuple(headers.items()), request.body)
 
 
-def send(address: tuple[str, int], sent: Wire, timeout: float = 20) -> Answer:
-    with socket.create_connection(address, timeout=timeout) as sock:
-        sock.sendall(sent.bytes())
-        response = http.client.HTTPResponse(sock, method=sent.method)
+def send(address: tuple[str, int], sent: Wire) -> Answer:
+    """On a connection of its own."""
+    with closing(Line(address)) as line:
+        return line.send(sent)
+
+
+class Line:
+    """A connection that is used again for as long as the server keeps it."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._address = address
+        self._sock: socket.socket | None = None
+
+    def send(self, sent: Wire) -> Answer:
+        if self._sock is None:
+            self._sock = socket.create_connection(self._address, timeout=20)
+            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._sock.sendall(sent.bytes())
+        response = http.client.HTTPResponse(self._sock, method=sent.method)
         response.begin()
         headers = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, headers, response.read())
+        answer = Answer(response.status, headers, response.read())
+        response.close()
+        if response.will_close:
+            self.close()
+        return answer
+
+    def close(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
+        self._sock = None
 
 
 def rfc1123(seconds: float) -> str:

@@ -14,6 +14,7 @@ from tests.integration.emulator_world import BODY, BUCKET, GUEST, KEY, OWNER, PA
 from tests.integration.obs_signing import (
     Answer,
     Dialect,
+    Line,
     Request,
     Wire,
     hmac_sha1,
@@ -343,12 +344,13 @@ def test_a_temporary_key_ends() -> None:
     now = 1_800_000_000.0
     account = EmulatorAccount(GUEST.secret_key, token=GUEST.token, expires=now + 100)
     with Emulator("obs", accounts={GUEST.access_key: account}, clock=lambda: now) as emulator:
-        world = World(emulator, now)
+        world = World(emulator, Line(("127.0.0.1", emulator.port)), now)
         assert world.ask(Request("PUT", BUCKET), GUEST).status == 200
         now += 101
         world.now = now
         answer = world.ask(Request("GET", BUCKET), GUEST)
         assert (answer.status // 100, answer.code) == (4, "ExpiredToken")
+        world.line.close()
 
 
 # --- what is signed, and what only looks so ---------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import platform
 import socket
 import sys
 import tempfile
+import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         bench = Bench(Setting(**order["setting"]), Path(scratch))
         for name, function in known.items():
+            began = time.monotonic()
             problem = run(bench, function)
             failed += problem is not None
-            say(check=name, problem=problem)
+            say(check=name, problem=problem, seconds=round(time.monotonic() - began, 3))
         bench.client.close()
     say(ran=len(known), failed=failed, not_in_this_version=sorted(set(CHECKS) - set(known)), **told)
 

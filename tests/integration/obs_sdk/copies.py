@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from obs import CopyObjectHeader, PutObjectHeader
 
-from tests.integration.obs_sdk.bench import Bench, check, equal, headers, pattern, quoted_md5
+from tests.integration.obs_sdk.bench import Bench, bare_md5, check, equal, headers, pattern, quoted_md5
 
 PAST = "Wed, 01 Jan 2020 00:00:00 GMT"
 FUTURE = "Fri, 01 Jan 2100 00:00:00 GMT"
@@ -80,7 +80,7 @@ def a_copy_goes_to_another_bucket(sdk: Bench) -> None:
 @check()
 def conditions_that_hold_let_it_through(sdk: Bench) -> None:
     source(sdk)
-    right, other = quoted_md5(b"content"), quoted_md5(b"other")
+    right, other = bare_md5(b"content"), bare_md5(b"other")
     for condition in (
         {"if_match": right},
         {"if_none_match": other},
@@ -95,8 +95,8 @@ def conditions_that_hold_let_it_through(sdk: Bench) -> None:
 def conditions_that_do_not_hold_refuse_it(sdk: Bench) -> None:
     source(sdk)
     for condition in (
-        {"if_match": quoted_md5(b"other")},
-        {"if_none_match": quoted_md5(b"content")},
+        {"if_match": bare_md5(b"other")},
+        {"if_none_match": bare_md5(b"content")},
         {"if_unmodified_since": PAST},
     ):
         copied(sdk, 412, "PreconditionFailed", headers=CopyObjectHeader(**condition))
