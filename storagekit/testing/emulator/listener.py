@@ -82,6 +82,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.do_GET
         raise AttributeError(name)
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What http.server refuses by itself, such as a request line of four words, is refused as all else is."""
+        self.close_connection = True
+        self.command, self.request_version = self.command or "GET", self.protocol_version
+        with contextlib.suppress(OSError):
+            self._send(self._service.refuse(Request(self.command, "/"), Refusal("BadRequest", message or str(code))))
+
     def _answer(self, request: Request, body: Incoming | Refusal) -> Answer:
         if isinstance(body, Refusal):
             self.close_connection = True  # where its body ends is unknown
