@@ -26,7 +26,7 @@ from storagekit.testing.killing import (
 from storagekit.testing.proxy import FaultProxy, TCPProxy
 from storagekit.testing.servers import S3Server
 from storagekit.types import Upload, WriteOptions
-from tests.integration.conftest import BUCKET, LocalTarget, S3Target, Target
+from tests.integration.conftest import BUCKET, LocalTarget, S3Target, Target, target_on
 
 KEY = "raw/shard.bin"
 MIB = 1024**2
@@ -119,7 +119,7 @@ class S3Place:
     size: int = 4 * 5 * MIB + 77_777
 
     def target(self, directory: Path) -> S3Target:
-        return S3Target(self.server, self.server.endpoint)
+        return target_on(self.server, self.server.endpoint)
 
     @contextlib.contextmanager
     def behind(self, target: Target) -> Iterator[Behind]:
@@ -128,7 +128,10 @@ class S3Place:
             def trigger(moment: Moment, size: int) -> Trigger:
                 return s3_trigger(moment, Front(proxy, tcp, size, self.part_size, seconds=1.0))
 
-            yield Behind(trigger, {"MINIO_ENDPOINT": tcp.endpoint}, proxy.wait_idle)
+            assert isinstance(target, S3Target)
+            target.point_at(tcp.endpoint)
+            yield Behind(trigger, dict(target.environment), proxy.wait_idle)
+            target.point_at(self.server.endpoint)
 
     def put(self, target: Target, data: bytes) -> None:
         assert isinstance(target, S3Target)
