@@ -103,7 +103,7 @@ def complete(store: Store, call: Call) -> Answer:
         result = _publish(store, call, upload, parts)
     if crc is not None:
         store.remember_crc(call.bucket, call.key, result.etag, crc)
-    place = f"{store.scheme}://{call.bucket}.{store.domain}/{call.key}"
+    place = f"{store.scheme}://{call.request.header('host')}{call.request.path}"
     rows: list[xml.Node] = [("Location", place), ("Bucket", call.bucket), ("Key", call.key)]
     named = ("CompleteMultipartUploadResult", [*rows, ("ETag", f'"{result.etag}"')])
     return xml_answer(call, named, crc_header(call.dialect, crc))
