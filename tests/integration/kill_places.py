@@ -36,6 +36,7 @@ class Place(Protocol):
     """A backend as a round needs it."""
 
     kinds: Sequence[str]
+    last_initiated_wins: bool
     part_size: int
     size: int
 
@@ -69,6 +70,7 @@ class Behind:
 @dataclass
 class LocalPlace:
     kinds: Sequence[str] = LOCAL_KINDS
+    last_initiated_wins: bool = False
     part_size: int = 512 * 1024
     size: int = 20 * 512 * 1024 + 77_777  # its files are looked at every millisecond: it must not be over too soon
 
@@ -115,6 +117,7 @@ class S3Place:
     server: S3Server
     boto: Any
     kinds: Sequence[str] = S3_KINDS
+    last_initiated_wins: bool = False
     part_size: int = 5 * MIB  # the least that S3 takes
     size: int = 4 * 5 * MIB + 77_777
 
@@ -186,4 +189,4 @@ def open_place(request: pytest.FixtureRequest, backend: str) -> Iterator[Place]:
         return
     server: S3Server = request.getfixturevalue(backend)
     with boto_client(server) as boto:
-        yield S3Place(server, boto)
+        yield S3Place(server, boto, last_initiated_wins=server.name == "obs")
