@@ -23,7 +23,7 @@ from dataclasses import replace
 from storagekit import _metadata
 from storagekit._discard import discard
 from storagekit._guard import classify
-from storagekit._hash import joined_crc32c
+from storagekit._hash import joined
 from storagekit._intent import clear
 from storagekit._job import Job, Published, Sent, Session
 from storagekit._record import Record, StoredRecord
@@ -148,10 +148,11 @@ class _Completion:
         if theirs is None:
             return None
         pieces = [(part.size, part.checksum) for part in self._parts]
-        known = [(size, checksum.value) for size, checksum in pieces if checksum and checksum.algorithm == "crc32c"]
-        if theirs.algorithm == "crc32c" and len(known) == len(pieces) and theirs != joined_crc32c(known):
+        known = [(size, each.value) for size, each in pieces if each and each.algorithm == theirs.algorithm]
+        ours = joined(theirs.algorithm, known) if len(known) == len(pieces) else None
+        if ours not in (None, theirs):
             raise IntegrityError(
-                f"the object has CRC-32C {theirs.value}, which is not that of its parts together",
+                f"the object has the {theirs.algorithm} {theirs.value}, which is not that of its parts together",
                 hint="Delete it and upload again",
             )
         return proof_of(theirs)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 from storagekit.types import Checksum
@@ -57,42 +58,55 @@ class Crc32c(_Crc):
         super().__init__("crc32c", crc32.iscsi, 8)
 
 
-_CASTAGNOLI = 0x82F63B78  # the polynomial, its bits in reverse, as the checksum has them
-_ONE, _BYTE = 1 << 31, 1 << 23  # x**0 and x**8
+@dataclass(frozen=True)
+class _Field:
+    """Where a CRC is computed: the polynomial, its bits in reverse as the checksum has them, and how many those are."""
+
+    polynomial: int
+    bits: int
+
+    @property
+    def one(self) -> int:
+        """The polynomial x**0."""
+        return 1 << (self.bits - 1)
+
+    def times(self, one: int, other: int) -> int:
+        """Return the product of two polynomials, modulo the polynomial."""
+        product, bit = 0, self.one
+        while bit:
+            if one & bit:
+                product ^= other
+            other = (other >> 1) ^ (self.polynomial if other & 1 else 0)
+            bit >>= 1
+        return product
+
+    def power(self, size: int) -> int:
+        """Return x**(8 * size), modulo the polynomial."""
+        power, square = self.one, self.one >> 8
+        while size:
+            if size & 1:
+                power = self.times(square, power)
+            square = self.times(square, square)
+            size >>= 1
+        return power
 
 
-def joined_crc32c(pieces: Iterable[tuple[int, str]]) -> Checksum:
-    """Return the CRC-32C of bytes that follow each other, of which the sizes and checksums (hex) are known.
+_FIELDS = {"crc32c": _Field(0x82F63B78, 32), "crc64": _Field(0xC96C5795D7870F42, 64)}
+
+
+def joined(algorithm: str, pieces: Iterable[tuple[int, str]]) -> Checksum | None:
+    """Return the CRC of bytes that follow each other, of which the sizes and CRCs (hex) are known; None for no CRC.
 
     A CRC is a remainder of polynomials: bytes that follow multiply what was before by x**8 each, and their own is added
     (Mark Adler's ``crc32_combine`` of zlib). So an object is proven against its parts without reading it.
     """
+    field = _FIELDS.get(algorithm)
+    if field is None:
+        return None
     whole = 0
     for size, value in pieces:
-        whole = _times(_power(size), whole) ^ int(value, 16)
-    return Checksum("crc32c", f"{whole:08x}")
-
-
-def _power(size: int) -> int:
-    """Return x**(8 * size), modulo the polynomial."""
-    power, square = _ONE, _BYTE
-    while size:
-        if size & 1:
-            power = _times(square, power)
-        square = _times(square, square)
-        size >>= 1
-    return power
-
-
-def _times(one: int, other: int) -> int:
-    """Return the product of two polynomials, modulo the polynomial."""
-    product, bit = 0, _ONE
-    while bit:
-        if one & bit:
-            product ^= other
-        other = (other >> 1) ^ (_CASTAGNOLI if other & 1 else 0)
-        bit >>= 1
-    return product
+        whole = field.times(field.power(size), whole) ^ int(value, 16)
+    return Checksum(algorithm, f"{whole:0{field.bits // 4}x}")
 
 
 class Md5:

@@ -146,8 +146,14 @@ def _usable_bytes(candidate: Candidate) -> int:
 
 
 def is_made_by(info: ObjectInfo | None, record: Record) -> bool:
-    """Tell whether the object at the key is the one that the upload of ``record`` made."""
-    return info is not None and info.metadata.get(_metadata.TOKEN) == record.token
+    """Tell whether the object at the key is the one that the upload of ``record`` made.
+
+    Its token says so; and where the service keeps the id of the upload with the object (OBS), that does.
+    """
+    if info is None:
+        return False
+    same_upload = not record.is_intent and info.upload_id == record.upload_id
+    return same_upload or info.metadata.get(_metadata.TOKEN) == record.token
 
 
 def proof(info: ObjectInfo | None, record: Record, identity: Identity, size: int | None) -> str | None:

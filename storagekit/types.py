@@ -62,7 +62,8 @@ class Checksum:
 class ObjectInfo(Answers):
     """What a service says of one object. ``["last_modified"]`` is ``modified``, as other clients call it.
 
-    ``storage_class`` is the service's own word; None for its usual one, which many do not name.
+    ``storage_class`` is the service's own word; None for its usual one, which many do not name. ``upload_id`` is that
+    of the multipart upload that made the object, where the service keeps it (OBS).
     """
 
     _ALSO: ClassVar[Mapping[str, str]] = MappingProxyType({"last_modified": "modified"})
@@ -75,6 +76,7 @@ class ObjectInfo(Answers):
     metadata: Mapping[str, str] = field(default_factory=dict)
     version: str | None = None
     storage_class: str | None = None
+    upload_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The SDK's client with two things of our own: what it hashes and how it answers.
 
-Its connections are those of ``_connections``, its bodies those of ``_sending``, its keys those of ``_credentials``, and
-the region that a signature names is that of ``_regions``.
+Its connections and bodies are those of ``storagekit.transport``, its keys those of ``_credentials``, and the region
+that a signature names is that of ``_regions``.
 
 **Hashes.** Over plain HTTP the SDK would read every body twice, once for SHA-256 at 1.9 GB/s; here a streamed body goes
 out as UNSIGNED-PAYLOAD and the server verifies the checksum that the core has computed (``_headers``). The small XML
@@ -29,11 +29,11 @@ from urllib3.response import BaseHTTPResponse
 
 from storagekit.driver import Code, DriverError, Failure
 from storagekit.errors import ConfigurationError
-from storagekit_minio import _xml
+from storagekit.transport import xml
+from storagekit.transport.sending import Stream
 from storagekit_minio._credentials import provider
 from storagekit_minio._names import check_bucket, check_key, invalid_bucket, is_bucket_name
 from storagekit_minio._regions import USUAL, Regions, located, told
-from storagekit_minio._sending import Stream
 from storagekit_minio._settings import Settings
 
 _SHOWN = 200
@@ -50,7 +50,7 @@ class Client(Minio):
             super().__init__(
                 endpoint=settings.address,
                 credentials=keys,
-                secure=settings.secure,
+                secure=settings.wires.secure,
                 region=settings.region,
                 http_client=pool,
             )
@@ -213,14 +213,12 @@ def refusal(response: BaseHTTPResponse) -> S3Error:
     """
     data = response.data or b""  # reads what is not read yet
     response.release_conn()
-    root, headers = _xml.parse(data), response.headers
+    root, headers = xml.parse(data), response.headers
     return S3Error(
         response=response,
-        code=_xml.text(root, "Code") or headers.get("x-minio-error-code"),
-        message=_xml.text(root, "Message")
-        or headers.get("x-minio-error-desc", "").strip('"')
-        or _plain(response, data),
-        resource=_xml.text(root, "Resource"),
+        code=xml.text(root, "Code") or headers.get("x-minio-error-code"),
+        message=xml.text(root, "Message") or headers.get("x-minio-error-desc", "").strip('"') or _plain(response, data),
+        resource=xml.text(root, "Resource"),
         request_id=headers.get("x-amz-request-id"),
         host_id=headers.get("x-amz-id-2"),
     )

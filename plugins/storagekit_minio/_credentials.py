@@ -23,8 +23,8 @@ from urllib3.response import BaseHTTPResponse
 
 from storagekit.driver import Code, DriverError, Failure
 from storagekit.errors import ConfigurationError
-from storagekit_minio import _xml
-from storagekit_minio._failures import of_code
+from storagekit.transport import xml
+from storagekit.transport.codes import of_code
 from storagekit_minio._settings import Settings
 
 _SESSION = "storagekit"
@@ -68,9 +68,9 @@ class _StsPool:
 
 def _refused(response: BaseHTTPResponse) -> Failure:
     """What STS means: 4xx is about the keys, whatever its words; the rest is trouble that passes."""
-    root = _xml.parse(response.data)
-    error = next(iter(_xml.children(root, "Error")), root) if root is not None else None
-    failure = of_code(_xml.text(error, "Code"), _xml.text(error, "Message"), response.status, None)
+    root = xml.parse(response.data)
+    error = next(iter(xml.children(root, "Error")), root) if root is not None else None
+    failure = of_code(xml.text(error, "Code"), xml.text(error, "Message"), response.status, None)
     if not 400 <= response.status < 500 or failure.code in (Code.THROTTLED, Code.TIMEOUT, Code.CLOCK_SKEW):
         return failure
     detail = f"no temporary credentials from STS: {failure.detail}"

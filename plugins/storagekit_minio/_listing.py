@@ -24,7 +24,7 @@ from urllib3.response import BaseHTTPResponse
 
 from storagekit.errors import ConfigurationError
 from storagekit.types import ObjectInfo, ObjectPage
-from storagekit_minio._answers import object_page
+from storagekit_minio._answers import ANSWERS
 
 Ask = Callable[[Mapping[str, str]], BaseHTTPResponse]
 """Sends ListObjectsV2 with more parameters."""
@@ -34,7 +34,7 @@ def plain_page(ask: Ask, delimiter: str, start_after: str, token: str | None, li
     """Return one page as the service makes it. An empty delimiter is not sent: Swift and rclone stumble over it."""
     query = {"max-keys": str(limit), "delimiter": delimiter, "continuation-token": token or ""}
     query |= {"start-after": "" if token else start_after}
-    return object_page(ask({name: value for name, value in query.items() if value}))
+    return ANSWERS.object_page(ask({name: value for name, value in query.items() if value}))
 
 
 def careful_page(ask: Ask, prefix: str, delimiter: str, start_after: str, token: str | None, limit: int) -> ObjectPage:

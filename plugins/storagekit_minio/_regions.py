@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from minio.error import S3Error
 
-from storagekit_minio import _xml
+from storagekit.transport import xml
 
 USUAL = "us-east-1"
 _WRONG_REGION = frozenset({"AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect", "InvalidRegion"})
@@ -45,11 +45,11 @@ class Regions:
 def told(error: S3Error) -> str | None:
     """Return the region that a refusal names."""
     named = error.response.headers.get("x-amz-bucket-region")
-    return named or _xml.text(_xml.parse(error.response.data), "Region")
+    return named or xml.text(xml.parse(error.response.data), "Region")
 
 
 def located(document: bytes) -> str:
     """Return the region that an answer to ``?location`` names. An empty one is the oldest, ``EU`` that of 2007."""
-    root = _xml.parse(document)
+    root = xml.parse(document)
     said = (root.text or "").strip() if root is not None else ""
     return {"": USUAL, "EU": "eu-west-1"}.get(said, said)

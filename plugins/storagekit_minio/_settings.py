@@ -6,29 +6,26 @@ imported and raises ConfigurationError, which names the setting and the variable
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 from storagekit.driver import Limits, Setting
 from storagekit.errors import ConfigurationError
+from storagekit.transport.endpoint import parse_endpoint
+from storagekit.transport.settings import WIRE_SETTINGS, Given, Wires, boolean, count, one_of
 from storagekit_minio._encryption import Encryption
 from storagekit_minio._encryption import parse as parse_encryption
-from storagekit_minio._endpoint import is_amazon, parse_endpoint, sts_of_amazon
-
-T = TypeVar("T")
+from storagekit_minio._endpoint import is_amazon, sts_of_amazon
 
 AMAZON = "https://s3.amazonaws.com"
+_NO_KEYS = "; a public bucket needs none with credentials = anonymous"
 
 _ENDPOINT = "host[:port] or URL; without a scheme HTTP on loopback, HTTPS elsewhere"
 
 _COMMON = (
     Setting("use_ssl", help="true or false, for an endpoint without a scheme"),
     Setting("path_style", help="false: the bucket in the host name", default="false at AWS, else true"),
-    Setting("ca_file", env=("SSL_CERT_FILE",), help="PEM file of the authorities to trust", default="certifi's"),
-    Setting("connect_timeout_s", help="seconds until a connection must stand", default="10"),
-    Setting("read_timeout_s", help="seconds without a byte sent or received", default="60"),
-    Setting("max_connections", help="connections kept open; more are made when more threads call", default="32"),
+    *WIRE_SETTINGS,
     Setting("server", help="minio or s3: whose rules for keys and listings hold", default="s3 at AWS, else minio"),
     Setting(
         "credentials", help="keys, aws (all that AWS's tools know, by botocore) or anonymous (unsigned)", default="keys"
@@ -99,7 +96,7 @@ class Settings:
     """The settings, checked. ``address`` is ``host[:port]``; keys and token stay out of the repr."""
 
     address: str
-    secure: bool
+    wires: Wires
     access_key: str = field(repr=False, default="")
     secret_key: str = field(repr=False, default="")
     session_token: str | None = field(repr=False, default=None)
@@ -109,40 +106,34 @@ class Settings:
     aws_profile: str | None = None
     role_arn: str | None = None
     sts_endpoint: str | None = None
-    ca_file: str | None = None
-    connect_timeout_s: float = 10.0
-    read_timeout_s: float = 60.0
-    max_connections: int = 32
     is_minio: bool = True
     encryption: Encryption = field(default_factory=Encryption)
     limits: Limits = field(default_factory=Limits)
 
 
-def parse(given: Mapping[str, str]) -> Settings:
+def parse(texts: Mapping[str, str]) -> Settings:
     """Return the settings. Raises ConfigurationError for what is missing or makes no sense."""
-    address, secure = parse_endpoint(_required(given, "endpoint"), use_ssl=_optional(given, "use_ssl", _boolean, None))
+    given = Given("minio", SETTINGS, texts)
+    use_ssl = given.optional("use_ssl", boolean, None)
+    address, secure = parse_endpoint(given.required("endpoint"), name="MINIO_ENDPOINT", use_ssl=use_ssl)
     at_amazon = is_amazon(address)
-    is_minio = _optional(given, "server", _one_of("minio", "s3"), "s3" if at_amazon else "minio") == "minio"
-    credentials = _optional(given, "credentials", _one_of("keys", "aws", "anonymous"), "keys")
+    is_minio = given.optional("server", one_of("minio", "s3"), "s3" if at_amazon else "minio") == "minio"
+    credentials = given.optional("credentials", one_of("keys", "aws", "anonymous"), "keys")
     own_keys = credentials == "keys"
-    encryption = parse_encryption(given, secure=secure)
-    region = given.get("region") or None
+    encryption = parse_encryption(texts, secure=secure)
+    region = given.text("region")
     found = Settings(
         address=address,
-        secure=secure,
-        access_key=_required(given, "access_key") if own_keys else "",
-        secret_key=_required(given, "secret_key") if own_keys else "",
-        session_token=given.get("session_token") or None,
+        wires=given.wires(secure=secure),
+        access_key=given.required("access_key", _NO_KEYS) if own_keys else "",
+        secret_key=given.required("secret_key", _NO_KEYS) if own_keys else "",
+        session_token=given.text("session_token"),
         region=region,
-        path_style=_optional(given, "path_style", _boolean, not at_amazon),
+        path_style=given.optional("path_style", boolean, not at_amazon),
         credentials=credentials,
-        aws_profile=given.get("aws_profile") or None,
-        role_arn=given.get("role_arn") or None,
+        aws_profile=given.text("aws_profile"),
+        role_arn=given.text("role_arn"),
         sts_endpoint=_sts_endpoint(given, address, region, secure=secure),
-        ca_file=given.get("ca_file") or None,
-        connect_timeout_s=_optional(given, "connect_timeout_s", _seconds, 10.0),
-        read_timeout_s=_optional(given, "read_timeout_s", _seconds, 60.0),
-        max_connections=_optional(given, "max_connections", _count, 32),
         is_minio=is_minio,
         encryption=encryption,
         limits=_limits(given, encryption, is_minio=is_minio),
@@ -151,18 +142,18 @@ def parse(given: Mapping[str, str]) -> Settings:
     return found
 
 
-def parse_s3(given: Mapping[str, str]) -> Settings:
+def parse_s3(texts: Mapping[str, str]) -> Settings:
     """Return the settings of ``s3``, which is at Amazon where no endpoint is given. Raises ConfigurationError."""
-    return parse({**given, "endpoint": given.get("endpoint") or AMAZON})
+    return parse({**texts, "endpoint": texts.get("endpoint") or AMAZON})
 
 
-def _sts_endpoint(given: Mapping[str, str], address: str, region: str | None, *, secure: bool) -> str | None:
+def _sts_endpoint(given: Given, address: str, region: str | None, *, secure: bool) -> str | None:
     """Where temporary keys are asked for: as given, or for a role at the service itself; Amazon has hosts for it."""
-    said = given.get("sts_endpoint") or None
+    said = given.text("sts_endpoint")
     if said is not None:
         host, with_tls = parse_endpoint(said, use_ssl=None, name="sts_endpoint")
         return f"http{'s' * with_tls}://{host}"
-    if not given.get("role_arn"):
+    if not given.text("role_arn"):
         return None
     return sts_of_amazon(address, region) if is_amazon(address) else f"http{'s' * secure}://{address}"
 
@@ -180,22 +171,22 @@ def _require_one_way(settings: Settings) -> None:
         )
 
 
-def _limits(given: Mapping[str, str], encryption: Encryption, *, is_minio: bool) -> Limits:
+def _limits(given: Given, encryption: Encryption, *, is_minio: bool) -> Limits:
     """The limits of S3, MinIO's own rules where it is one, and what the settings say otherwise.
 
     Content-MD5 is verified by all of them; CRC-32C is asked for with each upload. A part that carries it in an upload
     that did not agree is refused by Amazon ("Checksum Type mismatch"), so it is never the rule for all bodies.
     """
-    checksum = _optional(given, "checksum", _one_of("auto", "md5", "none"), "auto")
+    checksum = given.optional("checksum", one_of("auto", "md5", "none"), "auto")
     plain = Limits(
         checksum="none" if checksum == "none" else "md5",
         part_checksum="crc32c" if checksum == "auto" else None,
         encryption=encryption.label,
-        min_part=_optional(given, "min_part", _count, Limits.min_part),
-        max_part=_optional(given, "max_part", _count, Limits.max_part),
-        max_parts=_optional(given, "max_parts", _count, Limits.max_parts),
-        max_key_bytes=_optional(given, "max_key_bytes", _count, Limits.max_key_bytes),
-        sparse_complete=_optional(given, "sparse_complete", _boolean, default=True),
+        min_part=given.optional("min_part", count, Limits.min_part),
+        max_part=given.optional("max_part", count, Limits.max_part),
+        max_parts=given.optional("max_parts", count, Limits.max_parts),
+        max_key_bytes=given.optional("max_key_bytes", count, Limits.max_key_bytes),
+        sparse_complete=given.optional("sparse_complete", boolean, default=True),
     )
     return _as_minio(plain) if is_minio else plain
 
@@ -209,55 +200,3 @@ def _as_minio(limits: Limits) -> Limits:
     return replace(
         limits, max_segment_bytes=255, empty_segments=False, upload_expiry_s=86_400.0, exact_upload_listing=True
     )
-
-
-def _required(given: Mapping[str, str], name: str) -> str:
-    value = given.get(name, "").strip()
-    if value:
-        return value
-    variables = next(setting.env for setting in SETTINGS if setting.name == name)
-    more = "" if name == "endpoint" else "; a public bucket needs none with credentials = anonymous"
-    raise ConfigurationError(
-        f"the backend 'minio' needs {name}",
-        hint=f"Give {name}=, or set {' or '.join(variables)}, or put it into a profile{more}",
-    )
-
-
-def _optional(given: Mapping[str, str], name: str, convert: Callable[[str], T], default: T) -> T:
-    text = given.get(name, "").strip()
-    if not text:
-        return default
-    try:
-        return convert(text)
-    except ValueError as error:
-        raise ConfigurationError(f"the minio setting {name} is {text!r}: {error}") from error
-
-
-def _boolean(text: str) -> bool:
-    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-    if text.lower() not in known:
-        raise ValueError("neither true nor false")
-    return known[text.lower()]
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise ValueError("not a positive number of seconds")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError("not a positive number")
-    return value
-
-
-def _one_of(*known: str) -> Callable[[str], str]:
-    def convert(text: str) -> str:
-        if text not in known:
-            raise ValueError(f"none of {', '.join(known)}")
-        return text
-
-    return convert

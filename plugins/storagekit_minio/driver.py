@@ -1,9 +1,9 @@
 """MinIO, Amazon S3 and other servers that speak S3, through the ``minio`` package.
 
-The SDK signs, builds URLs and presigns. Around it: ``_client`` (requests), ``_connections``, ``_sending`` (bodies),
-``_reader`` (checked ranges), ``_xml`` (documents) and ``_failures`` (what an error means). Requests go through the
-SDK's ``_execute``, whose name and keywords are the same in 7.1 to 7.2.20: the public methods buffer parts, page by
-themselves and refuse names.
+The SDK signs, builds URLs and presigns. Around it: ``_client`` (requests), ``_failures`` (what an error means), and
+what all of S3's relatives have in common, in ``storagekit.transport``: connections, bodies, ranges, documents.
+Requests go through the SDK's ``_execute``, whose name and keywords are the same in 7.1 to 7.2.20: the public methods
+buffer parts, page by themselves and refuse names.
 
 Where servers differ, the answer decides: keys are decoded if it says that they are encoded, and an upload that is not
 there is UPLOAD_GONE whether it is called NoSuchUpload or (Ceph, Swift) NoSuchKey. Only listings need to know that the
@@ -23,6 +23,11 @@ from minio.error import S3Error
 from urllib3.response import BaseHTTPResponse
 
 from storagekit.driver import Body, Code, DriverError, Failure, Limits, Reader
+from storagekit.transport import xml
+from storagekit.transport.connections import make_pool
+from storagekit.transport.headers import Headers, described, digest, hashed, ranged
+from storagekit.transport.reading import open_reader
+from storagekit.transport.sending import sending
 from storagekit.types import (
     RESERVED_PREFIX,
     DeleteFailure,
@@ -35,26 +40,13 @@ from storagekit.types import (
     UploadPage,
     WriteOptions,
 )
-from storagekit_minio import _headers, _xml
-from storagekit_minio._answers import (
-    bucket_names,
-    completed,
-    copied_part,
-    delete_failures,
-    info,
-    made,
-    part_page,
-    stored,
-    upload_id,
-    upload_page,
-)
+from storagekit_minio import _headers
+from storagekit_minio._answers import ANSWERS
 from storagekit_minio._client import Client
-from storagekit_minio._connections import make_pool
 from storagekit_minio._failures import classify
+from storagekit_minio._headers import S3
 from storagekit_minio._listing import careful_page, plain_page
 from storagekit_minio._names import check_bucket, check_key, check_new_bucket
-from storagekit_minio._reader import open_reader
-from storagekit_minio._sending import sending
 from storagekit_minio._settings import Settings, parse
 
 _PRESIGNED = {"GET": "GET", "HEAD": "HEAD", "PUT": "PUT", "PUT_PART": "PUT"}
@@ -64,7 +56,7 @@ class MinioDriver:
     """One account at one S3 endpoint; see ``storagekit.driver.Driver``."""
 
     def __init__(self, settings: Settings) -> None:
-        self._client = Client(settings, make_pool(settings))
+        self._client = Client(settings, make_pool(settings.wires))
         self._limits = settings.limits
         self._encryption = settings.encryption
         self._is_minio = settings.is_minio
@@ -84,7 +76,7 @@ class MinioDriver:
     def head(self, bucket: str, key: str) -> ObjectInfo:
         """Return what the service knows of the object; MinIO tells a missing bucket apart, in a header."""
         headers = self._opened(key)
-        return info(key, self._client.request_object("HEAD", bucket, key, headers=headers).headers)
+        return ANSWERS.info(key, self._client.request_object("HEAD", bucket, key, headers=headers).headers)
 
     def read(
         self, bucket: str, key: str, start: int = 0, length: int | None = None, if_match: str | None = None
@@ -93,9 +85,9 @@ class MinioDriver:
         whole = self._opened(key)
         if if_match is not None:
             whole["If-Match"] = f'"{if_match}"'
-        ranged = {**whole, **_headers.ranged(start, length)}
+        part = {**whole, **ranged(start, length)}
         try:
-            response = self._client.request_object("GET", bucket, key, headers=ranged, preload=False)
+            response = self._client.request_object("GET", bucket, key, headers=part, preload=False)
         except S3Error as error:
             if error.response.status != 416 or start:
                 raise
@@ -105,10 +97,10 @@ class MinioDriver:
 
     def put(self, bucket: str, key: str, body: Body, options: WriteOptions) -> PutResult:
         """Store one object in one request."""
-        headers = {**self._written(key, options), **_headers.condition(options), **_headers.digest(body.checksum)}
+        headers = {**self._written(key, options), **_headers.condition(options), **digest(S3, body.checksum)}
         with sending(body) as data:
             response = self._client.request_object("PUT", bucket, key, headers=headers, body=data)
-        return stored(response)
+        return ANSWERS.stored(response)
 
     def delete(self, bucket: str, key: str) -> None:
         """Delete one object; a missing one is success."""
@@ -120,10 +112,10 @@ class MinioDriver:
 
     def delete_many(self, bucket: str, keys: Sequence[str]) -> list[DeleteFailure]:
         """Delete up to 1,000 objects in one request, and one by one those whose keys XML cannot hold."""
-        together = [key for key in keys if _xml.can_hold(key)]
+        together = [key for key in keys if xml.can_hold(key)]
         failures = self._delete_together(bucket, together) if together else []
         for key in keys:
-            if not _xml.can_hold(key):
+            if not xml.can_hold(key):
                 failures += self._delete_alone(bucket, key)
         return failures
 
@@ -138,11 +130,9 @@ class MinioDriver:
         return []
 
     def _delete_together(self, bucket: str, keys: Sequence[str]) -> list[DeleteFailure]:
-        document = _xml.delete_document(keys)
-        response = self._client.request(
-            "POST", bucket, query={"delete": ""}, body=document, headers=_headers.hashed(document)
-        )
-        return delete_failures(response)
+        document = xml.delete_document(S3, keys)
+        response = self._client.request("POST", bucket, query={"delete": ""}, body=document, headers=hashed(document))
+        return ANSWERS.delete_failures(response)
 
     def list(
         self,
@@ -179,7 +169,7 @@ class MinioDriver:
             **self._copied(source_bucket, source_key, if_match),
         }
         headers["x-amz-metadata-directive"] = "REPLACE"
-        return made(self._client.request_object("PUT", bucket, key, headers=headers))
+        return ANSWERS.made(self._client.request_object("PUT", bucket, key, headers=headers))
 
     # --- multipart uploads --------------------------------------------------------------------------------------------
 
@@ -188,17 +178,17 @@ class MinioDriver:
         headers = {**self._written(key, options), **_headers.wished(options)}
         response = self._client.request_object("POST", bucket, key, query={"uploads": ""}, headers=headers)
         agreed = replace(options, checksum=_headers.agreed(options, response.headers))
-        return Upload(bucket, key, upload_id(response), agreed, part_size)
+        return Upload(bucket, key, ANSWERS.upload_id(response), agreed, part_size)
 
     def put_part(self, upload: Upload, number: int, body: Body) -> Part:
         """Store one part in one request."""
         query = {"partNumber": str(number), "uploadId": upload.id}
-        headers = {**self._encryption.of_access(), **_headers.digest(body.checksum)}
+        headers = {**self._encryption.of_access(), **digest(S3, body.checksum)}
         with _of_upload(), sending(body) as data:
             response = self._client.request_object(
                 "PUT", upload.bucket, upload.key, query=query, headers=headers, body=data
             )
-        answer = stored(response)
+        answer = ANSWERS.stored(response)
         return Part(number, body.size, answer.etag, answer.checksum or body.checksum)
 
     def copy_part(
@@ -209,7 +199,7 @@ class MinioDriver:
         headers["x-amz-copy-source-range"] = f"bytes={start}-{start + length - 1}"
         query = {"partNumber": str(number), "uploadId": upload.id}
         response = self._client.request_object("PUT", upload.bucket, upload.key, query=query, headers=headers)
-        return Part(number, length, copied_part(response).etag)
+        return Part(number, length, ANSWERS.copied_part(response).etag)
 
     def list_parts(self, upload: Upload, token: str | None = None, limit: int = 1000) -> PartPage:
         """Return one page of the parts; the token is the number of the last one."""
@@ -218,7 +208,7 @@ class MinioDriver:
             response = self._client.request_object(
                 "GET", upload.bucket, upload.key, query=_given(query), headers=self._encryption.of_access()
             )
-        return part_page(response)
+        return ANSWERS.part_page(response)
 
     def list_uploads(self, bucket: str, prefix: str = "", token: str | None = None, limit: int = 1000) -> UploadPage:
         """Return one page of unfinished uploads.
@@ -234,16 +224,16 @@ class MinioDriver:
             if classify(error).code is not Code.UPLOAD_GONE:
                 raise
             return UploadPage(())
-        if _xml.parse(response.data) is None:
+        if xml.parse(response.data) is None:
             response = self._client.request("GET", bucket, query={**query, "encoding-type": "url"})
-        return upload_page(response)
+        return ANSWERS.upload_page(response)
 
     def complete_upload(self, upload: Upload, parts: Sequence[Part]) -> PutResult:
         """Publish the object. An error inside the 200 is raised. Ceph's first answer leaves the etag out."""
-        document = _xml.complete_document(parts)
+        document = xml.complete_document(S3, parts)
         headers = {
             "Content-Type": "application/xml",
-            **_headers.hashed(document),
+            **hashed(document),
             **_headers.condition(upload.options),
             **self._encryption.of_access(),
         }
@@ -251,7 +241,7 @@ class MinioDriver:
             response = self._client.request_object(
                 "POST", upload.bucket, upload.key, query={"uploadId": upload.id}, body=document, headers=headers
             )
-            return completed(response, parts)
+            return ANSWERS.completed(response, parts)
 
     def abort_upload(self, upload: Upload) -> None:
         """Drop the upload; an absent one is success, also where (Swift, after a complete) it is called NoSuchKey."""
@@ -267,8 +257,8 @@ class MinioDriver:
         """Create a bucket in ``location``, by default the driver's region; us-east-1 must not be named."""
         check_new_bucket(bucket)
         where = location or self._client.region_for(bucket)
-        document = None if where == "us-east-1" else _xml.location_document(where)
-        self._client.request("PUT", bucket, body=document, headers=_headers.hashed(document) if document else {})
+        document = None if where == "us-east-1" else _headers.location_document(where)
+        self._client.request("PUT", bucket, body=document, headers=hashed(document) if document else {})
 
     def delete_bucket(self, bucket: str) -> None:
         """Delete an empty bucket."""
@@ -276,7 +266,7 @@ class MinioDriver:
 
     def list_buckets(self) -> Sequence[str]:
         """Return the names of the account's buckets, sorted."""
-        return sorted(bucket_names(self._client.request_account("GET")))
+        return sorted(ANSWERS.bucket_names(self._client.request_account("GET")))
 
     def bucket_exists(self, bucket: str) -> bool:
         """Tell whether the bucket exists; raises ACCESS_DENIED where the service does not say."""
@@ -320,15 +310,15 @@ class MinioDriver:
         """Close the pooled connections."""
         self._client.close()
 
-    def _written(self, key: str, options: WriteOptions) -> _headers.Headers:
-        return {**_headers.described(options), **self._encryption.of_write(), **self._opened(key)}
+    def _written(self, key: str, options: WriteOptions) -> Headers:
+        return {**described(S3, options), **self._encryption.of_write(), **self._opened(key)}
 
     def _opened(self, key: str) -> dict[str, str]:
         """What opens an object. Upload records hold no secret, and whoever writes the object has to read them."""
         is_ours = isinstance(key, str) and key.startswith(RESERVED_PREFIX)  # what is no key is refused further on
         return {} if is_ours else self._encryption.of_access()
 
-    def _copied(self, bucket: str, key: str, if_match: str | None) -> _headers.Headers:
+    def _copied(self, bucket: str, key: str, if_match: str | None) -> Headers:
         return {**_headers.source(bucket, key, if_match), **self._encryption.of_source()}
 
 

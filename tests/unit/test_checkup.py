@@ -58,14 +58,17 @@ CERTIFICATE: Mapping[str, Any] = {
 def test_an_endpoint_is_read_as_its_driver_reads_it(
     endpoint: str, use_ssl: str | None, expected: tuple[str, int, bool]
 ) -> None:
-    from storagekit_minio._endpoint import parse_endpoint
-    from storagekit_minio._settings import _boolean
+    from storagekit.transport.endpoint import parse_endpoint
+    from storagekit.transport.settings import boolean
 
     address = parse_address(endpoint, use_ssl)
 
     assert address is not None
     assert expected == (address.host, address.port, address.secure)
-    assert parse_endpoint(endpoint, use_ssl=None if use_ssl is None else _boolean(use_ssl))[1] == address.secure
+    assert (
+        parse_endpoint(endpoint, name="ENDPOINT", use_ssl=None if use_ssl is None else boolean(use_ssl))[1]
+        == address.secure
+    )
 
 
 @pytest.mark.parametrize("endpoint", ["sftp://host:22", "http://", "http://host:many", "http://[::1"])

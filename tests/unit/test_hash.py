@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storagekit._hash import joined_crc32c, new_hasher
+from storagekit._hash import joined, new_hasher
 from storagekit.types import Checksum
 
 
@@ -56,12 +56,18 @@ def test_an_unknown_algorithm_is_a_drivers_mistake() -> None:
         new_hasher("sha3")
 
 
-@given(st.lists(st.binary()))
-def test_crc32c_of_the_whole_is_known_from_its_pieces(pieces: list[bytes]) -> None:
-    known = [(len(piece), whole("crc32c", piece).value) for piece in pieces]
-    assert whole("crc32c", *pieces) == joined_crc32c(known)
+@pytest.mark.parametrize("algorithm", ["crc64", "crc32c"])
+@given(pieces=st.lists(st.binary()))
+def test_the_crc_of_the_whole_is_known_from_its_pieces(algorithm: str, pieces: list[bytes]) -> None:
+    known = [(len(piece), whole(algorithm, piece).value) for piece in pieces]
+    assert whole(algorithm, *pieces) == joined(algorithm, known)
 
 
-def test_crc32c_of_pieces_in_another_order_is_another() -> None:
-    first, second = (3, whole("crc32c", b"abc").value), (4, whole("crc32c", b"defg").value)
-    assert whole("crc32c", b"abcdefg") == joined_crc32c([first, second]) != joined_crc32c([second, first])
+@pytest.mark.parametrize("algorithm", ["crc64", "crc32c"])
+def test_the_crc_of_pieces_in_another_order_is_another(algorithm: str) -> None:
+    first, second = (3, whole(algorithm, b"abc").value), (4, whole(algorithm, b"defg").value)
+    assert whole(algorithm, b"abcdefg") == joined(algorithm, [first, second]) != joined(algorithm, [second, first])
+
+
+def test_md5_of_the_whole_is_not_known_from_its_pieces() -> None:
+    assert joined("md5", [(1, whole("md5", b"a").value)]) is None

@@ -31,9 +31,10 @@ from urllib3 import exceptions as http
 import storagekit_minio
 from storagekit.driver import Code, DriverError, Failure, Limits
 from storagekit.errors import ConfigurationError
+from storagekit.transport import connections, xml
+from storagekit.transport.endpoint import parse_endpoint
 from storagekit.types import Checksum, Part, Upload, WriteOptions
-from storagekit_minio import _client, _connections, _xml
-from storagekit_minio._endpoint import parse_endpoint
+from storagekit_minio import _client
 from storagekit_minio._failures import classify
 from storagekit_minio._settings import parse
 from storagekit_minio.driver import MinioDriver
@@ -67,13 +68,13 @@ UPLOAD = Upload("bucket", "key", "id")
     ],
 )
 def test_endpoint(text: str, use_ssl: bool | None, expected: tuple[str, bool]) -> None:
-    assert parse_endpoint(text, use_ssl=use_ssl) == expected
+    assert parse_endpoint(text, name="MINIO_ENDPOINT", use_ssl=use_ssl) == expected
 
 
 @pytest.mark.parametrize(("text", "use_ssl"), [("http://play.min.io", True), ("https://127.0.0.1:9000", False)])
 def test_a_scheme_and_use_ssl_that_contradict_each_other_are_refused(text: str, use_ssl: bool) -> None:
     with pytest.raises(ConfigurationError, match=f"{text[:4]}.*use_ssl is {str(use_ssl).lower()}"):
-        parse_endpoint(text, use_ssl=use_ssl)
+        parse_endpoint(text, name="MINIO_ENDPOINT", use_ssl=use_ssl)
 
 
 @pytest.mark.parametrize(
@@ -94,13 +95,13 @@ def test_a_scheme_and_use_ssl_that_contradict_each_other_are_refused(text: str, 
 )
 def test_endpoint_that_is_none(text: str, problem: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{problem}.*MINIO_ENDPOINT"):
-        parse_endpoint(text, use_ssl=None)
+        parse_endpoint(text, name="MINIO_ENDPOINT", use_ssl=None)
 
 
 @pytest.mark.parametrize("password", ["hunter2", "hun/ter2"])
 def test_password_in_an_endpoint_is_refused_and_not_shown(password: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        parse_endpoint(f"https://user:{password}@play.min.io", use_ssl=None)
+        parse_endpoint(f"https://user:{password}@play.min.io", name="MINIO_ENDPOINT", use_ssl=None)
     assert "ter2" not in f"{caught.value} {caught.value!r}"
 
 
@@ -138,8 +139,8 @@ def test_setting_that_makes_no_sense(name: str, value: str) -> None:
 
 def test_defaults() -> None:
     settings = parse(ACCOUNT)
-    assert (settings.region, settings.connect_timeout_s, settings.read_timeout_s) == (None, 10.0, 60.0)
-    assert (settings.max_connections, settings.session_token, settings.ca_file) == (32, None, None)
+    assert (settings.region, settings.wires.connect_timeout_s, settings.wires.read_timeout_s) == (None, 10.0, 60.0)
+    assert (settings.wires.max_connections, settings.session_token, settings.wires.ca_file) == (32, None, None)
     assert (settings.path_style, settings.credentials, settings.sts_endpoint) == (True, "keys", None)
 
 
@@ -188,7 +189,7 @@ def test_spec() -> None:
 
 
 def test_pool_retries_nothing_and_verifies() -> None:
-    plain, secure = (_connections.make_pool(parse({**ACCOUNT, "use_ssl": flag})) for flag in ("no", "yes"))
+    plain, secure = (connections.make_pool(parse({**ACCOUNT, "use_ssl": flag}).wires) for flag in ("no", "yes"))
     for pool in (plain, secure):
         given = pool.connection_pool_kw
         assert getattr(given["retries"], "total", given["retries"]) is False  # older urllib3 keeps it as it was given
@@ -967,7 +968,7 @@ CERTIFICATE.verify_message = "self-signed certificate"
         (http.NameResolutionError("host", POOL, socket.gaierror(-2, "Name or service not known")), Code.NETWORK),
         (http.ProtocolError("Connection aborted.", RESET), Code.NETWORK),
         (http.ProtocolError("Connection aborted.", RemoteDisconnected("x")), Code.NETWORK),
-        (http.ProtocolError("Connection aborted.", _connections.StaleConnectionError("x")), Code.STALE_CONNECTION),
+        (http.ProtocolError("Connection aborted.", connections.StaleConnectionError("x")), Code.STALE_CONNECTION),
         (http.ProtocolError("Connection broken", http.IncompleteRead(1, 2)), Code.NETWORK),
         (RESET, Code.NETWORK),
         (http.SSLError(CERTIFICATE), Code.UNTRUSTED),
@@ -995,9 +996,9 @@ def test_url_of_a_failed_request_is_not_shown() -> None:
 
 def test_xml_without_and_with_namespace() -> None:
     for space in ("", ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'):
-        root = _xml.parse(f"<A{space}><EncodingType>url</EncodingType><Key>a+b%2B</Key></A>".encode())
+        root = xml.parse(f"<A{space}><EncodingType>url</EncodingType><Key>a+b%2B</Key></A>".encode())
         assert root is not None
-        assert _xml.key(root, root, "Key") == "a b+"
+        assert xml.key(root, root, "Key") == "a b+"
 
 
 def test_checksum_of_another_kind_is_not_sent(wire: Wire, driver: MinioDriver) -> None:

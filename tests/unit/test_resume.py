@@ -20,6 +20,7 @@ from storagekit._resume import (
     choose,
     differing,
     in_doubt,
+    is_made_by,
     is_opaque,
     kept_parts,
     orphans,
@@ -295,3 +296,24 @@ def test_an_intent_is_in_doubt_while_another_source_may_be_about_to_record(
 
 def test_an_intent_without_a_time_is_always_in_doubt() -> None:
     assert in_doubt(replace(stored("t1"), modified=None), [], None)
+
+
+@pytest.mark.parametrize(
+    ("record", "metadata", "upload_id", "expected"),
+    [
+        (RECORD, {TOKEN: "t1"}, None, True),
+        (RECORD, {TOKEN: "t2"}, None, False),
+        (RECORD, {}, "U1", True),  # the service itself says which upload made it
+        (RECORD, {}, "U2", False),
+        (RECORD, {TOKEN: "t1"}, "U2", True),
+        (replace(RECORD, upload_id=""), {}, "", False),  # an intent, which has made nothing
+    ],
+)
+def test_an_object_is_known_by_our_token_or_by_the_upload_that_the_service_names(
+    record: Record, metadata: Mapping[str, str], upload_id: str | None, expected: bool
+) -> None:
+    assert is_made_by(ObjectInfo("k", 25, "e", metadata=metadata, upload_id=upload_id), record) is expected
+
+
+def test_where_there_is_no_object_nobody_made_it() -> None:
+    assert not is_made_by(None, RECORD)

@@ -2,7 +2,7 @@
 
 urllib3 gives sending the *connect* timeout; here it is the read timeout, from one sent piece to the next. A connection
 that has answered before and then dies without an answer is told apart from one that never worked: it was stale. What
-makes them quick is in ``storagekit.transport.sockets``.
+makes them quick is in ``sockets``.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ import ssl
 from http.client import RemoteDisconnected
 from typing import Any
 
-import certifi
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from storagekit.errors import ConfigurationError
 from storagekit.transport import sockets
-from storagekit_minio._settings import Settings
+from storagekit.transport.settings import Wires
 
 BLOCK = 4 * 1024**2
 """Bytes that urllib3 asks a body for: with its 16 KiB four sending threads reach a fifth of the speed."""
@@ -92,23 +91,29 @@ class _TLSPool(_Pool, HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
 
 
-def make_pool(settings: Settings) -> PoolManager:
-    """Return the connections of one driver. It retries nothing, follows nothing and never blocks."""
+def make_pool(wires: Wires) -> PoolManager:
+    """Return the connections of one driver. It retries nothing, follows nothing and never blocks.
+
+    Raises ConfigurationError for a file of authorities that cannot be read.
+    """
     pool = PoolManager(
         retries=False,
-        timeout=Timeout(connect=settings.connect_timeout_s, read=settings.read_timeout_s),
-        maxsize=settings.max_connections,
+        timeout=Timeout(connect=wires.connect_timeout_s, read=wires.read_timeout_s),
+        maxsize=wires.max_connections,
         block=False,
         blocksize=BLOCK,
         cert_reqs="CERT_REQUIRED",
-        ssl_context=_tls(settings) if settings.secure else None,
+        ssl_context=trusting(wires.ca_file) if wires.secure else None,
     )
     pool.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
     return pool
 
 
-def _tls(settings: Settings) -> ssl.SSLContext:
-    authorities = settings.ca_file or certifi.where()
+def trusting(ca_file: str | None) -> ssl.SSLContext:
+    """Return a context that trusts the authorities in a file, by default certifi's. Raises ConfigurationError."""
+    import certifi
+
+    authorities = ca_file or certifi.where()
     try:
         return sockets.tls_context(authorities)
     except OSError as error:  # no such file, or (ssl.SSLError) no certificate in it

@@ -1,4 +1,4 @@
-"""The XML that S3 servers answer with, and the three documents that we send.
+"""The XML that S3 and its relatives (OBS, OSS) answer with, and the two documents that all are sent.
 
 Read by local names: MinIO and AWS use S3's namespace, older servers none. Keys arrive percent-encoded when the server
 says so (``EncodingType``), because XML cannot hold most control characters.
@@ -6,17 +6,14 @@ says so (``EncodingType``), because XML cannot hold most control characters.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
-from storagekit.types import Checksum, Part
-
-_NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
+from storagekit.transport.dialect import Dialect
+from storagekit.types import Part
 
 
 def parse(data: bytes | None) -> ET.Element | None:
@@ -52,15 +49,6 @@ def etag(element: ET.Element) -> str | None:
     return (found.strip('"') or None) if found else None
 
 
-def crc32c(encoded: str | None) -> Checksum | None:
-    """Return a CRC-32C that is written in base64; None for another text, such as one of a composite (``...-3``)."""
-    try:
-        value = base64.b64decode(encoded or "", validate=True)
-    except binascii.Error:
-        return None
-    return Checksum("crc32c", value.hex()) if len(value) == 4 else None
-
-
 def flag(element: ET.Element, name: str) -> bool:
     """Return whether the child says ``true``."""
     return (text(element, name) or "").lower() == "true"
@@ -84,28 +72,22 @@ def time(element: ET.Element, name: str) -> datetime | None:
     return datetime.strptime(found, pattern).replace(tzinfo=timezone.utc)
 
 
-def complete_document(parts: Sequence[Part]) -> bytes:
+def complete_document(dialect: Dialect, parts: Sequence[Part]) -> bytes:
     """Return the body of a complete."""
     items = "".join(
-        f"<Part><PartNumber>{part.number}</PartNumber><ETag>{escape(_quoted(part.etag))}</ETag>{_crc32c(part)}</Part>"
+        f"<Part><PartNumber>{part.number}</PartNumber><ETag>{escape(_quoted(part.etag))}</ETag>{dialect.of_part(part)}</Part>"
         for part in parts
     )
-    return f"<CompleteMultipartUpload {_NAMESPACE}>{items}</CompleteMultipartUpload>".encode()
+    return _root(dialect, "CompleteMultipartUpload", items)
 
 
-def delete_document(keys: Iterable[str]) -> bytes:
+def delete_document(dialect: Dialect, keys: Iterable[str]) -> bytes:
     """Return the body of a multiple delete, which answers with the failures only.
 
     A carriage return is written as a reference: a plain one is read as a line feed, and names another object.
     """
     items = "".join(f"<Object><Key>{escape(name, {chr(13): '&#13;'})}</Key></Object>" for name in keys)
-    return f"<Delete {_NAMESPACE}><Quiet>true</Quiet>{items}</Delete>".encode()
-
-
-def location_document(location: str) -> bytes:
-    """Return the body of a bucket's creation."""
-    constraint = f"<LocationConstraint>{escape(location)}</LocationConstraint>"
-    return f"<CreateBucketConfiguration {_NAMESPACE}>{constraint}</CreateBucketConfiguration>".encode()
+    return _root(dialect, "Delete", f"<Quiet>true</Quiet>{items}")
 
 
 def can_hold(name: str) -> bool:
@@ -113,11 +95,9 @@ def can_hold(name: str) -> bool:
     return all(char >= " " or char in "\t\n\r" for char in name) and not {"\ufffe", "\uffff"} & set(name)
 
 
-def _crc32c(part: Part) -> str:
-    if part.checksum is None or part.checksum.algorithm != "crc32c":
-        return ""
-    return f"<ChecksumCRC32C>{base64.b64encode(bytes.fromhex(part.checksum.value)).decode()}</ChecksumCRC32C>"
-
-
 def _quoted(plain: str) -> str:
     return f'"{plain}"'
+
+
+def _root(dialect: Dialect, name: str, content: str) -> bytes:
+    return f"<{name}{dialect.namespace}>{content}</{name}>".encode()

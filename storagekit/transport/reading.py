@@ -13,7 +13,7 @@ from typing import Any
 from urllib3.response import BaseHTTPResponse
 
 from storagekit.driver import Code, DriverError, Failure, Reader
-from storagekit_minio._answers import etag_of_object
+from storagekit.transport.answers import etag_of_object
 
 _MOST = 4 * 1024**2
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
