@@ -65,6 +65,13 @@ def minimums(session: nox.Session) -> None:
 
 
 @nox.session
+def tls(session: nox.Session) -> None:
+    """Whose certificates are accepted: storagekit, apply_ssl_patch and the OBS SDK, old and new, on every Python."""
+    session.install(".[test]")
+    session.run("python", "-m", "tests.tls_table", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Ruff: rules and format."""
     session.install("ruff>=0.8")
