@@ -11,7 +11,6 @@ from storagekit.driver import Code, DriverError, Failure
 from storagekit.transport import xml
 from storagekit.transport.answers import Answers, some
 from storagekit.types import Part, PutResult
-from storagekit_minio._headers import S3
 
 
 class S3Answers(Answers):
@@ -45,6 +44,3 @@ def _etag_of(parts: Sequence[Part]) -> str | None:
     except ValueError:
         return None
     return f"{md5(together, usedforsecurity=False).hexdigest()}-{len(parts)}"
-
-
-ANSWERS = S3Answers(S3)

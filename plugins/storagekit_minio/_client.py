@@ -30,9 +30,10 @@ from urllib3.response import BaseHTTPResponse
 from storagekit.driver import Code, DriverError, Failure
 from storagekit.errors import ConfigurationError
 from storagekit.transport import xml
+from storagekit.transport.connections import close_pool
+from storagekit.transport.names import check_bucket, invalid_bucket, is_bucket_name
 from storagekit.transport.sending import Stream
 from storagekit_minio._credentials import provider
-from storagekit_minio._names import check_bucket, check_key, invalid_bucket, is_bucket_name
 from storagekit_minio._regions import USUAL, Regions, located, told
 from storagekit_minio._settings import Settings
 
@@ -128,18 +129,9 @@ class Client(Minio):
     def _get_region(self, bucket_name: str | None = None) -> str:
         return self._regions.of(bucket_name)  # the SDK's own asks for it, with every bucket
 
-    def request_object(self, method: str, bucket: str, key: str, **options: Any) -> BaseHTTPResponse:
-        """Send a request for an object. What is no key must not make it one for the bucket."""
-        check_key(key)
-        return self.request(method, bucket, key, **options)
-
     def close(self) -> None:
-        """Close the pooled connections now; ``clear`` alone leaves that to the garbage collector."""
-        for key in self._http.pools.keys():  # noqa: SIM118  # urllib3's container cannot be iterated
-            pool = self._http.pools.get(key)
-            if pool is not None:
-                pool.close()
-        self._http.clear()
+        """Close the pooled connections."""
+        close_pool(self._http)
 
     def _build_headers(
         self, host: str, headers: Any = None, body: Any = None, creds: Credentials | None = None

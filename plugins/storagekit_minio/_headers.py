@@ -7,7 +7,6 @@ will verify it (CRC-32C: S3 since 2022, MinIO as well).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import quote
 from xml.sax.saxutils import escape
 
 from storagekit.transport.dialect import Dialect, crc32c
@@ -18,7 +17,7 @@ ALGORITHM = "x-amz-checksum-algorithm"
 
 _NAMESPACE = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 
-S3 = Dialect("x-amz-", crc32c("x-amz-checksum-crc32c", "ChecksumCRC32C"), _NAMESPACE)
+S3 = Dialect("x-amz-", crc32c("x-amz-checksum-crc32c", "ChecksumCRC32C"), _NAMESPACE, "aws-kms-key-id")
 
 
 def condition(options: WriteOptions) -> Headers:
@@ -34,13 +33,6 @@ def wished(options: WriteOptions) -> Headers:
 def agreed(options: WriteOptions, answer: Mapping[str, str]) -> str | None:
     """Return the checksum that the service agreed on, as the answer to the beginning of an upload says."""
     return options.checksum if options.checksum and answer.get(ALGORITHM, "").lower() == options.checksum else None
-
-
-def source(bucket: str, key: str, if_match: str | None) -> Headers:
-    """Name the source of a copy, and the etag that it must have; Ceph has a name of its own for that."""
-    names = () if if_match is None else ("x-amz-copy-source-if-match", "x-amz-copy-if-match")
-    wanted = dict.fromkeys(names, f'"{if_match}"')
-    return {"x-amz-copy-source": quote(f"/{bucket}/{key}"), **wanted}
 
 
 def location_document(location: str) -> bytes:

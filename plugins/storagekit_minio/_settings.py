@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, replace
 
 from storagekit.driver import Limits, Setting
 from storagekit.errors import ConfigurationError
+from storagekit.transport.encryption import Encryption
+from storagekit.transport.encryption import parse as parse_encryption
 from storagekit.transport.endpoint import parse_endpoint
 from storagekit.transport.settings import WIRE_SETTINGS, Given, Wires, boolean, count, one_of
-from storagekit_minio._encryption import Encryption
-from storagekit_minio._encryption import parse as parse_encryption
 from storagekit_minio._endpoint import is_amazon, sts_of_amazon
 
 AMAZON = "https://s3.amazonaws.com"
+_KMS = ("aws:kms", "aws:kms:dsse")
 _NO_KEYS = "; a public bucket needs none with credentials = anonymous"
 
 _ENDPOINT = "host[:port] or URL; without a scheme HTTP on loopback, HTTPS elsewhere"
@@ -120,7 +121,7 @@ def parse(texts: Mapping[str, str]) -> Settings:
     is_minio = given.optional("server", one_of("minio", "s3"), "s3" if at_amazon else "minio") == "minio"
     credentials = given.optional("credentials", one_of("keys", "aws", "anonymous"), "keys")
     own_keys = credentials == "keys"
-    encryption = parse_encryption(texts, secure=secure)
+    encryption = parse_encryption(given, _KMS, secure=secure)
     region = given.text("region")
     found = Settings(
         address=address,

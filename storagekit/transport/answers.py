@@ -7,7 +7,7 @@ without an etag has no receipt, a listing that is cut without saying where it go
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from xml.etree import ElementTree as ET
 
@@ -85,6 +85,14 @@ class Answers:
 
     def _version(self, headers: Mapping[str, str]) -> str | None:
         return headers.get(f"{self._dialect.prefix}version-id")
+
+    def copied_part(self, response: BaseHTTPResponse) -> PutResult:
+        """Return the receipt of a part that was copied."""
+        return self.made(response)
+
+    def completed(self, response: BaseHTTPResponse, parts: Sequence[Part]) -> PutResult:
+        """Return the receipt of a complete of these parts."""
+        return self.made(response)
 
     def upload_id(self, response: BaseHTTPResponse) -> str:
         """Return the id of an upload that was begun."""

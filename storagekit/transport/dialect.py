@@ -64,16 +64,30 @@ def crc64(header: str) -> Written:
 
 @dataclass(frozen=True)
 class Dialect:
-    """One service's way of writing. ``prefix`` begins its own headers, ``namespace`` is that of documents we send."""
+    """One service's way of writing. ``prefix`` begins its own headers, ``namespace`` is that of documents we send.
+
+    ``kms_key`` ends the header that names a key of its key service.
+    """
 
     prefix: str
     checksum: Written
     namespace: str = ""
+    kms_key: str = "kms-key-id"
 
     @property
     def meta(self) -> str:
         """Beginning of the headers of user metadata."""
         return f"{self.prefix}meta-"
+
+    @property
+    def encryption(self) -> str:
+        """Beginning of the headers of server-side encryption."""
+        return f"{self.prefix}server-side-encryption"
+
+    @property
+    def source(self) -> str:
+        """Header that names the source of a copy, and beginning of those that are about it."""
+        return f"{self.prefix}copy-source"
 
     @property
     def request_id(self) -> str:

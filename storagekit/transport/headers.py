@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from hashlib import md5
 from typing import Any
+from urllib.parse import quote
 
 from storagekit.transport.dialect import Dialect
 from storagekit.types import Checksum, WriteOptions
@@ -43,3 +44,10 @@ def ranged(start: int, length: int | None) -> dict[str, str]:
     if length is None:
         return {"Range": f"bytes={start}-"} if start else {}
     return {"Range": f"bytes={start}-{start + length - 1}"}
+
+
+def source(dialect: Dialect, bucket: str, key: str, if_match: str | None) -> Headers:
+    """Name the source of a copy, and the etag that it must have; Ceph has a name of its own for that."""
+    names = () if if_match is None else (f"{dialect.source}-if-match", f"{dialect.prefix}copy-if-match")
+    wanted = dict.fromkeys(names, f'"{if_match}"')
+    return {dialect.source: quote(f"/{bucket}/{key}"), **wanted}

@@ -1,4 +1,4 @@
-"""Listings of objects: plain for servers that page as S3 does, careful for MinIO, whose pages cannot be trusted.
+"""A careful listing of objects, for MinIO, whose pages cannot be trusted.
 
 Read in MinIO's source of 2026-02-12 and seen on a server of that version, one drive:
 
@@ -18,29 +18,19 @@ what stands before ``start_after`` is listed too, and a page may be empty though
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-
-from urllib3.response import BaseHTTPResponse
+from collections.abc import Callable
 
 from storagekit.errors import ConfigurationError
 from storagekit.types import ObjectInfo, ObjectPage
-from storagekit_minio._answers import ANSWERS
 
-Ask = Callable[[Mapping[str, str]], BaseHTTPResponse]
-"""Sends ListObjectsV2 with more parameters."""
-
-
-def plain_page(ask: Ask, delimiter: str, start_after: str, token: str | None, limit: int) -> ObjectPage:
-    """Return one page as the service makes it. An empty delimiter is not sent: Swift and rclone stumble over it."""
-    query = {"max-keys": str(limit), "delimiter": delimiter, "continuation-token": token or ""}
-    query |= {"start-after": "" if token else start_after}
-    return ANSWERS.object_page(ask({name: value for name, value in query.items() if value}))
+Ask = Callable[[str, str | None, int], ObjectPage]
+"""Asks the service for one page of a listing: by delimiter, the service's token, and limit."""
 
 
 def careful_page(ask: Ask, prefix: str, delimiter: str, start_after: str, token: str | None, limit: int) -> ObjectPage:
     """Return one page that loses nothing on MinIO; see the module docstring."""
     service, after = _place(token) if token else (None, start_after)
-    page = plain_page(ask, "/" if delimiter == "/" else "", "", service, max(limit, 2))
+    page = ask("/" if delimiter == "/" else "", service, max(limit, 2))
     fresh = {name: item for name, item in _folded(page, prefix, delimiter).items() if _is_behind(name, item, after)}
     names = sorted(fresh)[:limit]
     place = names[-1] if names else after

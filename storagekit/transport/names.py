@@ -20,7 +20,7 @@ _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+", re.ASCII)
 
 
 def is_bucket_name(name: str) -> bool:
-    """Tell whether S3 makes a bucket of this name."""
+    """Tell whether S3, or OBS, makes a bucket of this name."""
     return bool(_BUCKET.fullmatch(name)) and not _ADDRESS.fullmatch(name)
 
 

@@ -1,6 +1,6 @@
 """Encryption by the service, as the settings of a client say it; the bytes pass through here as they are.
 
-Three kinds, in S3's words: SSE-S3 (``AES256``: the service's own keys), SSE-KMS (``aws:kms``: a key of its key
+Three kinds: SSE-S3 (``AES256``: the service's own keys), SSE-KMS (``aws:kms``, or with OBS ``kms``: a key of its key
 service), and SSE-C: a key of the customer's, which the service forgets after each request, so that every request that
 touches an object's bytes has to bring it. Being settings, they hold for all objects of a client, upload records
 included.
@@ -11,15 +11,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import md5, sha256
 
 from storagekit.errors import ConfigurationError
-
-_SSE = "x-amz-server-side-encryption"
-_COPY_SOURCE = "x-amz-copy-source-server-side-encryption"
-_KMS = ("aws:kms", "aws:kms:dsse")
+from storagekit.transport.dialect import Dialect
+from storagekit.transport.settings import Given
 
 
 @dataclass(frozen=True)
@@ -38,34 +36,37 @@ class Encryption:
             return f"SSE-C {sha256(self.customer_key).hexdigest()[:16]}"
         return " ".join(filter(None, (self.algorithm, self.kms_key_id, self.kms_context)))
 
-    def of_write(self) -> dict[str, str]:
+    def of_write(self, dialect: Dialect) -> dict[str, str]:
         """Headers of a request that makes an object or begins an upload, beside those of ``of_access``."""
+        context = self.kms_context
         found = {
-            _SSE: self.algorithm,
-            f"{_SSE}-aws-kms-key-id": self.kms_key_id,
-            f"{_SSE}-context": base64.b64encode(self.kms_context.encode()).decode() if self.kms_context else None,
+            dialect.encryption: self.algorithm,
+            f"{dialect.encryption}-{dialect.kms_key}": self.kms_key_id,
+            f"{dialect.encryption}-context": base64.b64encode(context.encode()).decode() if context else None,
         }
         return {name: value for name, value in found.items() if value}
 
-    def of_access(self) -> dict[str, str]:
+    def of_access(self, dialect: Dialect) -> dict[str, str]:
         """Headers of a request for an object, or a part, that is there already."""
-        return _customer(_SSE, self.customer_key)
+        return _customer(dialect.encryption, self.customer_key)
 
-    def of_source(self) -> dict[str, str]:
+    def of_source(self, dialect: Dialect) -> dict[str, str]:
         """Headers that open the source of a copy."""
-        return _customer(_COPY_SOURCE, self.customer_key)
+        return _customer(f"{dialect.source}-server-side-encryption", self.customer_key)
 
 
-def parse(given: Mapping[str, str], *, secure: bool) -> Encryption:
-    """Return what the settings say. Raises ConfigurationError for what contradicts itself, or S3's rules."""
-    algorithm, key = given.get("encryption") or None, given.get("customer_key")
-    kms_key_id, context = given.get("kms_key_id") or None, given.get("kms_context") or None
-    if algorithm not in (None, "AES256", *_KMS):
-        raise ConfigurationError(
-            f"encryption is {algorithm!r}", hint="It is AES256 (SSE-S3), aws:kms or aws:kms:dsse, or left out"
-        )
-    if (kms_key_id or context) and algorithm not in _KMS:
-        raise ConfigurationError("kms_key_id and kms_context mean nothing here", hint="Add encryption = aws:kms")
+def parse(given: Given, kms: Sequence[str], *, secure: bool) -> Encryption:
+    """Return what the settings say; ``kms`` are the service's words for keys of its key service.
+
+    Raises ConfigurationError for what contradicts itself, or the service's rules.
+    """
+    algorithm, key = given.text("encryption"), given.text("customer_key")
+    kms_key_id, context = given.text("kms_key_id"), given.text("kms_context")
+    if algorithm not in (None, "AES256", *kms):
+        words = " or ".join(("AES256 (SSE-S3)", *kms))
+        raise ConfigurationError(f"encryption is {algorithm!r}", hint=f"It is {words}, or left out")
+    if (kms_key_id or context) and algorithm not in kms:
+        raise ConfigurationError("kms_key_id and kms_context mean nothing here", hint=f"Add encryption = {kms[0]}")
     if context is not None and not _is_context(context):
         raise ConfigurationError("kms_context is no JSON object of texts", hint='Write it as {"project": "a"}')
     if key and algorithm:
