@@ -72,6 +72,13 @@ def tls(session: nox.Session) -> None:
 
 
 @nox.session
+def sais_pyobs(session: nox.Session) -> None:
+    """What sais-pyobs stores wrongly without an error, beside storagekit; theirs in an environment of its own."""
+    session.install(".[test]")
+    session.run("python", "tests/benchmarks/sais_pyobs_corruptions.py")
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Ruff: rules and format."""
     session.install("ruff>=0.8")

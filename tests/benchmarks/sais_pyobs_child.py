@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import requests
@@ -22,7 +22,7 @@ MIB = 1024**2
 PART = 5 * MIB
 
 
-class Quiet(StreamUploader):
+class Theirs(StreamUploader):  # type: ignore[misc]  # not in our environment, so nothing is known of it
     """Theirs; two uploads that end at the same moment do so every time."""
 
     meeting: threading.Barrier | None = None
@@ -37,7 +37,7 @@ def get(url: str, first: int = 0) -> Any:
     return requests.get(url, headers={"Range": f"bytes={first}-"}, stream=True, timeout=60)
 
 
-def leave(uploader: Quiet, key: str, url: str, numbers: str) -> str:
+def leave(uploader: Theirs, key: str, url: str, numbers: str) -> str:
     data, client, bucket = get(url).content, uploader.client, uploader.bucket
     upload = client.initiateMultipartUpload(bucket, key).body.uploadId
     for number in map(int, numbers.split(",")):
@@ -47,7 +47,7 @@ def leave(uploader: Quiet, key: str, url: str, numbers: str) -> str:
     return f"parts {numbers}"
 
 
-def readme(uploader: Quiet, key: str, url: str, mib: str) -> str:
+def readme(uploader: Theirs, key: str, url: str, mib: str) -> str:
     uploader.part_size = int(mib) * MIB
     context = uploader.init_upload(object_key=key)
     response = get(url, context.offset)
@@ -60,17 +60,17 @@ def readme(uploader: Quiet, key: str, url: str, mib: str) -> str:
     return f"success, {size / MIB:g} MiB"
 
 
-def stream(uploader: Quiet, key: str, blocks: Iterator[bytes], total: int) -> str:
+def stream(uploader: Theirs, key: str, blocks: Iterator[bytes], total: int) -> str:
     size = uploader.upload_stream(uploader.init_upload(key), blocks, total_size=total)
     return f"success, {size / MIB:g} MiB"
 
 
-def short(uploader: Quiet, key: str, url: str, size: str, total: str) -> str:
+def short(uploader: Theirs, key: str, url: str, size: str, total: str) -> str:
     data = get(url).content[: int(size)]
     return stream(uploader, key, (data[at : at + MIB] for at in range(0, len(data), MIB)), int(total))
 
 
-def two(uploader: Quiet, key: str, url: str) -> str:
+def two(uploader: Theirs, key: str, url: str) -> str:
     uploader.meeting, said, data = threading.Barrier(2), {}, get(url).content
 
     def run(name: str, mine: bytes) -> None:
@@ -88,12 +88,15 @@ def two(uploader: Quiet, key: str, url: str) -> str:
     return "; ".join(said[name] for name in sorted(keys))
 
 
+COMMANDS: dict[str, Callable[..., str]] = {"leave": leave, "readme": readme, "short": short, "two": two}
+
+
 def main() -> None:
     logging.disable()
     endpoint, bucket, key, command, *rest = sys.argv[1:]
-    uploader = Quiet(server=endpoint, bucket_name=bucket, part_size=PART)
+    uploader = Theirs(server=endpoint, bucket_name=bucket, part_size=PART)
     try:
-        said = {"leave": leave, "readme": readme, "short": short, "two": two}[command](uploader, key, *rest)
+        said = COMMANDS[command](uploader, key, *rest)
     except Exception as error:  # noqa: BLE001  # the same
         said = f"{type(error).__name__}: {error}"
     print(said.replace("\n", " "))

@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 
 from obs import ObsClient
 
@@ -32,6 +33,8 @@ MIB = 1024**2
 SIZE = 30 * MIB
 PART = 5 * MIB
 BUCKET = "corruptions"
+LONGEST = 80
+"""Characters of what one says; the rest is hints."""
 SAIS_PYOBS = Package("sais-pyobs", "sais-pyobs", "0.3.0")
 
 
@@ -99,7 +102,7 @@ class Outcome:
 
     def __str__(self) -> str:
         what = "nothing" if self.stored is None else f"{len(self.stored) / MIB:g} MiB"
-        return f"{what}, {'right' if self.is_right else '**wrong**'}; says: {self.said}"
+        return f"{what}, {'right' if self.is_right else '**wrong**'}; says: {shorten(self.said, LONGEST)}"
 
 
 def content(source: SourceServer) -> bytes:
@@ -140,19 +143,17 @@ def truncated(bench: Bench) -> Iterator[Outcome]:
     """A stream of 30 MiB ends after 11 MiB."""
     said = bench.theirs("short", "short", bench.source.url, 11 * MIB, SIZE)
     yield Outcome(bench.stored("short"), None, said)
-    yield Outcome(*streamed(bench, "our-short", content(bench.source)[: 11 * MIB], None, SIZE))
+    yield streamed(bench, "our-short", content(bench.source)[: 11 * MIB], None, SIZE)
 
 
 def empty(bench: Bench) -> Iterator[Outcome]:
     """A stream of no bytes."""
     said = bench.theirs("empty", "short", bench.source.url, 0, 0)
     yield Outcome(bench.stored("empty"), b"", said)
-    yield Outcome(*streamed(bench, "our-empty", b"", b"", 0))
+    yield streamed(bench, "our-empty", b"", b"", 0)
 
 
-def streamed(
-    bench: Bench, key: str, sent: bytes, wanted: bytes | None, total: int
-) -> tuple[bytes | None, bytes | None, str]:
+def streamed(bench: Bench, key: str, sent: bytes, wanted: bytes | None, total: int) -> Outcome:
     """Send a stream of ours of which ``total`` bytes were announced."""
     with bench.ours() as client:
         try:
@@ -160,7 +161,7 @@ def streamed(
             said = f"success, {size / MIB:g} MiB"
         except StorageError as error:
             said = f"{type(error).__name__}: {error}"
-    return bench.stored(key), wanted, said
+    return Outcome(bench.stored(key), wanted, said)
 
 
 def all_there(bench: Bench) -> Iterator[Outcome]:
