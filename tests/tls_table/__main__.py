@@ -40,6 +40,7 @@ class Cell:
     who: str
     kind: str
     connections: int
+    handshakes: int
     bytes_up: int
     error: str
 
@@ -47,7 +48,8 @@ class Cell:
     def outcome(self) -> str:
         if self.bytes_up:
             return "accepted"
-        return "refused" if self.connections else f"broken ({self.error.partition(':')[0]})"
+        refused = self.connections and not self.handshakes
+        return "refused" if refused else f"broken ({self.error.partition(':')[0]})"
 
     @property
     def is_wrong(self) -> bool:
@@ -92,7 +94,7 @@ def cells(python: str, authority: Authority, ca_file: str, origin: SourceServer)
         )
     errors = json.loads(done.stdout.splitlines()[-1])
     for (who, kind), front, error in zip(places, fronts, errors, strict=True):
-        yield Cell(who, kind, front.connections, front.bytes_up, error)
+        yield Cell(who, kind, front.connections, front.handshakes, front.bytes_up, error)
 
 
 def outcomes(who: str, found: list[Cell]) -> tuple[str, ...]:
