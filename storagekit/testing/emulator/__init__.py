@@ -1,0 +1,24 @@
+"""Object storage services on this machine, strict ones: Huawei OBS.
+
+>>> with Emulator("obs", accounts={"AK": "SK"}) as emulator, resolving("obs.test"):
+...     client = ObsClient("AK", "SK", server=emulator.endpoint)
+
+Signatures, digests, clocks, names and limits are verified as the service does it, by code of our own: no vendor SDK
+and no plugin is imported, so that an SDK's mistake is not repeated here. The data are kept by any storagekit driver: in
+memory by default, in a directory with ``LocalDriver``.
+
+How it works, module by module:
+
+- ``listener``: a connection's bytes become a ``request``; an ``answer`` becomes bytes. ``body`` is read while it is
+  stored, and proven before its last byte is handed on.
+- ``obs.address``, ``obs.signature``, ``conditions``: pure functions of a request.
+- ``obs.service`` lets a request in and finds the operation: ``obs.buckets``, ``obs.objects``, ``obs.uploads``,
+  ``obs.listings``. They work on ``obs.store``: the driver, and a ``ledger`` of what drivers have no place for.
+- ``names`` resolves ``*.obs.test`` without DNS, here or in a child; ``fixtures`` are for pytest.
+"""
+
+from storagekit.testing.emulator.accounts import Account
+from storagekit.testing.emulator.emulator import OBS_LIMITS, Emulator, Settings
+from storagekit.testing.emulator.names import resolving, resolving_environment
+
+__all__ = ["OBS_LIMITS", "Account", "Emulator", "Settings", "resolving", "resolving_environment"]

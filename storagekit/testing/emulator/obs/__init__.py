@@ -1,0 +1,1 @@
+"""Huawei OBS: addresses, signatures, dialects and operations."""
