@@ -2,10 +2,10 @@
 
     python tests/benchmarks/sais_pyobs_corruptions.py
 
-Both send to one server, from one source, and what is then stored is read by the vendor's own SDK. Theirs runs in an
-environment of its own, which is kept in the cache directory (``sais_pyobs_child.py``). An upload that was killed is
-left behind by their SDK for theirs; for ours it is our own, whose requests a proxy refuses. Ends with 1 where ours is
-wrong.
+Both send to one server, the OBS emulator, from one source; what is then stored is read by the vendor's own SDK. Theirs
+runs in an environment of its own, which is kept in the cache directory (``sais_pyobs_child.py``). An upload that was
+killed is left behind by their SDK for theirs; for ours it is our own, whose requests a proxy refuses. Ends with 1 where
+ours is wrong.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from textwrap import shorten
 from obs import ObsClient
 
 from storagekit import StorageClient, StorageError
+from storagekit.testing.emulator import Emulator, resolving, resolving_environment
 from storagekit.testing.http_source import PatternContent, SourceServer
 from storagekit.testing.proxy import Answer, Fault, FaultProxy, is_complete, is_part
-from storagekit.testing.servers import start_moto
 from storagekit.testing.servers.installed import Package, installed
 
 MIB = 1024**2
 SIZE = 30 * MIB
 PART = 5 * MIB
-BUCKET = "corruptions"
+BUCKET, DOMAIN = "corruptions", "obs.test"
 LONGEST = 80
 """Characters of what one says; the rest is hints."""
 SAIS_PYOBS = Package("sais-pyobs", "sais-pyobs", "0.3.0")
@@ -42,31 +42,29 @@ SAIS_PYOBS = Package("sais-pyobs", "sais-pyobs", "0.3.0")
 class Bench:
     """One server, one source, and both of those who upload."""
 
-    endpoint: str
-    keys: tuple[str, str]
+    server: Emulator
     source: SourceServer
     home: Path
     programs: Path
 
     def theirs(self, key: str, *command: object) -> str:
         """Run theirs; returns what it says."""
-        access, secret = self.keys
-        child = [self.programs / "python", Path(__file__).with_name("sais_pyobs_child.py"), self.endpoint, BUCKET, key]
-        environment = {**os.environ, "OBS_AK": access, "OBS_SK": secret, "PYTHONPATH": ""}
+        program = Path(__file__).with_name("sais_pyobs_child.py")
+        child = [self.programs / "python", program, self.server.endpoint, BUCKET, key]
+        keys = {"OBS_AK": self.server.access_key, "OBS_SK": self.server.secret_key}
+        environment = resolving_environment(DOMAIN, {"PATH": os.defpath, **keys})
         arguments = [*map(str, child), *map(str, command)]
         done = subprocess.run(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
         return done.stdout.decode().strip()
 
-    def ours(self, endpoint: str | None = None, part: int = PART) -> StorageClient:
+    def ours(self, port: int | None = None, part: int = PART) -> StorageClient:
         """A client of ours with parts of this size."""
-        access, secret = self.keys
         return StorageClient(
             "obs",
             BUCKET,
-            endpoint=endpoint or self.endpoint,
-            access_key=access,
-            secret_key=secret,
-            signature="v2",
+            endpoint=f"http://{DOMAIN}:{port or self.server.port}",
+            access_key=self.server.access_key,
+            secret_key=self.server.secret_key,
             part_size=part,
             workers=6,
             environment={"HOME": str(self.home)},
@@ -74,13 +72,13 @@ class Bench:
 
     def left_behind(self, key: str, *refused: Fault) -> None:
         """Begin an upload of the source that fails where its requests are refused."""
-        with FaultProxy(self.endpoint, refused) as proxy, self.ours(proxy.endpoint) as client:
+        with FaultProxy(self.server.address, refused) as proxy, self.ours(proxy.port) as client:
             with contextlib.suppress(StorageError):
                 client.upload_url(self.source.url, key)
                 raise AssertionError("the upload was to fail")
 
     def sdk(self) -> ObsClient:
-        return ObsClient(*self.keys, server=self.endpoint)
+        return ObsClient(self.server.access_key, self.server.secret_key, server=self.server.endpoint)
 
     def stored(self, key: str) -> bytes | None:
         """What lies at a key, read by the vendor's SDK."""
@@ -220,12 +218,11 @@ def main() -> int:
     """Print the table; 1 where ours is wrong."""
     programs, _ = installed(SAIS_PYOBS)
     wrong = False
-    with tempfile.TemporaryDirectory() as directory, start_moto(Path(directory)) as server:
+    with tempfile.TemporaryDirectory() as directory, Emulator("obs", domain=DOMAIN) as server, resolving(DOMAIN):
         print("| case | sais-pyobs 0.3.0 | storagekit |\n|---|---|---|")
         for name, case in CASES.items():
             with SourceServer(PatternContent(SIZE)) as source:
-                keys = (server.access_key, server.secret_key)
-                bench = Bench(server.endpoint, keys, source, Path(directory), programs)
+                bench = Bench(server, source, Path(directory), programs)
                 bench.sdk().createBucket(BUCKET)
                 theirs, ours = case(bench)
             print(f"| {name} | {theirs} | {ours} |", flush=True)

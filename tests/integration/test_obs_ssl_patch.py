@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from obs.model import ClientVerify
 from urllib3.util import wait_for_read
 
 from storagekit.errors import ConfigurationError
+from storagekit.testing.emulator import resolving
 from storagekit.testing.http_source import SourceServer
 from storagekit.testing.tls import Authority, Certificate, TLSFront, only_tls_1_1, self_signed
 from storagekit_obs import UnverifiedTLSWarning, apply_ssl_patch
@@ -310,29 +310,18 @@ def test_a_client_certificate_and_ciphers_are_kept(
 # --- connections that are kept ----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def loopback_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every host under obs.test is this machine."""
-    ask = socket.getaddrinfo
-
-    def answer(host: Any, *rest: Any, **more: Any) -> Any:
-        return ask("127.0.0.1" if str(host).endswith("obs.test") else host, *rest, **more)
-
-    monkeypatch.setattr(socket, "getaddrinfo", answer)
-
-
 def kept(client: Any) -> list[Any]:
     return [one for waiting in client.connHolder["connSet"]._waiting.values() for one in waiting]
 
 
 @pytest.mark.parametrize("patched", [True, False])
 def test_connections_are_kept_per_host_which_the_sdk_mixes_up(
-    origin: SourceServer, authority: Authority, ca_file: str, make: Make, loopback_names: None, patched: bool
+    origin: SourceServer, authority: Authority, ca_file: str, make: Make, patched: bool
 ) -> None:
     names: list[str | None] = []
     context = authority.issue("*.obs.test").context()
     context.sni_callback = lambda _, name, __: names.append(name)
-    with TLSFront(origin.host, origin.port, context) as server:
+    with TLSFront(origin.host, origin.port, context) as server, resolving("obs.test"):
         client = make(f"https://obs.test:{server.port}", is_signature_negotiation=False, long_conn_mode=True)
         if patched:
             apply_ssl_patch(client, ca_file=ca_file)
