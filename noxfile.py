@@ -115,7 +115,8 @@ def bench(session: nox.Session) -> None:
     """Speed, as ratios measured side by side in one run; prints a table."""
     session.install(".[test]")
     session.run("python", "tests/benchmarks/upload.py", *session.posargs)
-    session.run("python", "tests/benchmarks/parts.py")
+    session.run("python", "-m", "tests.benchmarks.parts")
+    session.run("python", "-m", "tests.benchmarks.obs_parts")
     session.run("python", "tests/benchmarks/help.py")
 
 
