@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +20,7 @@ from urllib3.util import wait_for_read
 from storagekit.errors import ConfigurationError
 from storagekit.testing.emulator import resolving
 from storagekit.testing.http_source import SourceServer
+from storagekit.testing.proxy.listener import Listener, Listening
 from storagekit.testing.tls import Authority, Certificate, TLSFront, only_tls_1_1, self_signed
 from storagekit_obs import UnverifiedTLSWarning, apply_ssl_patch
 
@@ -346,6 +350,51 @@ def test_a_connection_that_the_server_has_closed_meanwhile_is_not_used(
         assert SIZE == read(client)
 
     assert 2 == server.handshakes
+
+
+class Tunnel(Listening):
+    """A proxy that knows nothing but CONNECT; keeps what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[bytes] = []
+
+    def _serve(self, sock: socket.socket, listener: Listener) -> None:
+        head = sock.recv(1 << 14)
+        self.asked.append(head.split()[1])
+        host, _, port = self.asked[-1].rpartition(b":")
+        with socket.create_connection((host.decode(), int(port)), timeout=10) as far:
+            listener.track(far)
+            sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=pump, args=(far, sock))
+            back.start()
+            pump(sock, far)
+            back.join()
+            listener.forget(far)
+
+
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while block := source.recv(1 << 16):
+            sink.sendall(block)
+        sink.shutdown(socket.SHUT_WR)
+
+
+def test_through_a_proxy_the_name_behind_it_is_checked_and_the_tunnel_kept(
+    origin: SourceServer, authority: Authority, ca_file: str, make: Make
+) -> None:
+    options = {"proxy_host": "127.0.0.1", "long_conn_mode": True}
+    with Tunnel() as proxy, front(origin, authority.issue("127.0.0.1")) as server:
+        client = apply_ssl_patch(make(server.endpoint, proxy_port=proxy.port, **options), ca_file=ca_file)
+        assert [SIZE, SIZE] == [read(client), read(client)]
+        assert 1 == server.handshakes
+    with Tunnel() as other, front(origin, authority.issue("other.test")) as server:
+        stranger = apply_ssl_patch(make(server.endpoint, proxy_port=other.port, **options), ca_file=ca_file)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            read(stranger)
+
+    assert [1, 1] == [len(proxy.asked), len(other.asked)]
+    assert 0 == server.bytes_up
 
 
 def test_an_answer_that_was_not_read_spoils_no_other(
