@@ -12,13 +12,17 @@ from uuid import uuid4
 import pytest
 
 from storagekit.testing.conformance import DriverConformance, Harness
+from storagekit.testing.emulator import Emulator, resolving
 from storagekit.testing.servers import S3Server
+from storagekit.testing.tls import Authority
 from storagekit_obs._settings import Settings, parse
 from storagekit_obs.driver import ObsDriver
 from tests.conformance.servers import SERVERS
 from tests.conformance.test_s3 import empty
 
 pytestmark = pytest.mark.integration
+
+ACCOUNTS = {"AK": "SK"}
 
 
 def harness_of(make: Callable[[], ObsDriver], **differences: object) -> Iterator[Harness]:
@@ -75,3 +79,46 @@ class TestSwiftV2(DriverConformance):
     @pytest.fixture
     def harness(self, swift: S3Server) -> Iterator[Harness]:
         yield from s3_harness(swift, "v2")
+
+
+# --- OBS's own dialect, on the emulator -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    with Emulator("obs", accounts=ACCOUNTS) as running, resolving("obs.test"):
+        yield running
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Emulator, str]]:
+    """An emulator that speaks TLS, and the file of its authority."""
+    authority = Authority()
+    context = authority.issue("obs.test", "*.obs.test").context()
+    with Emulator("obs", accounts=ACCOUNTS, tls=context) as running, resolving("obs.test"):
+        yield running, authority.write(tmp_path_factory.mktemp("obs") / "ca.pem")
+
+
+def native(endpoint: str, **settings: str) -> Iterator[Harness]:
+    account = {"endpoint": endpoint, "access_key": "AK", "secret_key": "SK"}
+    unconditional = frozenset({"put", "complete_upload"})  # OBS has no If-None-Match for what is written
+    yield from harness_of(lambda: ObsDriver.from_settings({**account, **settings}), unconditional=unconditional)
+
+
+class TestHosts(DriverConformance):
+    @pytest.fixture
+    def harness(self, emulator: Emulator) -> Iterator[Harness]:
+        yield from native(emulator.endpoint)
+
+
+class TestHostsOverTLS(DriverConformance):
+    @pytest.fixture
+    def harness(self, secure: tuple[Emulator, str]) -> Iterator[Harness]:
+        running, ca_file = secure
+        yield from native(running.endpoint, ca_file=ca_file)
+
+
+class TestPaths(DriverConformance):
+    @pytest.fixture
+    def harness(self, emulator: Emulator) -> Iterator[Harness]:
+        yield from native(emulator.address)
