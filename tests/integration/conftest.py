@@ -112,6 +112,10 @@ class S3Target:
     def secret_variable(self) -> str:
         return next(name for name in self.environment if "SECRET" in name)
 
+    @property
+    def token_variable(self) -> str:
+        return "MINIO_SESSION_TOKEN"
+
     def point_at(self, endpoint: str) -> None:
         """Have the command go there."""
         self.environment["MINIO_ENDPOINT"] = endpoint
@@ -164,6 +168,10 @@ class ObsTarget(S3Target):
     def _account(self) -> dict[str, str]:
         keys = {"OBS_ACCESS_KEY_ID": self.server.access_key, "OBS_SECRET_ACCESS_KEY": self.server.secret_key}
         return {**resolving_environment("obs.test", {}), **keys}
+
+    @property
+    def token_variable(self) -> str:
+        return "OBS_SECURITY_TOKEN"
 
     def point_at(self, endpoint: str) -> None:
         self.environment["OBS_ENDPOINT"] = endpoint.replace("127.0.0.1", "obs.test")
