@@ -65,6 +65,20 @@ def minimums(session: nox.Session) -> None:
 
 
 @nox.session
+def tls(session: nox.Session) -> None:
+    """Whose certificates are accepted: storagekit, apply_ssl_patch and the OBS SDK, old and new, on every Python."""
+    session.install(".[test]")
+    session.run("python", "-m", "tests.tls_table", *session.posargs)
+
+
+@nox.session
+def sais_pyobs(session: nox.Session) -> None:
+    """What sais-pyobs stores wrongly without an error, beside storagekit; theirs in an environment of its own."""
+    session.install(".[test]")
+    session.run("python", "tests/benchmarks/sais_pyobs_corruptions.py")
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Ruff: rules and format."""
     session.install("ruff>=0.8")
@@ -101,7 +115,8 @@ def bench(session: nox.Session) -> None:
     """Speed, as ratios measured side by side in one run; prints a table."""
     session.install(".[test]")
     session.run("python", "tests/benchmarks/upload.py", *session.posargs)
-    session.run("python", "tests/benchmarks/parts.py")
+    session.run("python", "-m", "tests.benchmarks.parts")
+    session.run("python", "-m", "tests.benchmarks.obs_parts")
     session.run("python", "tests/benchmarks/help.py")
 
 

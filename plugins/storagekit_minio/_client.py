@@ -30,6 +30,7 @@ from urllib3.response import BaseHTTPResponse
 from storagekit.driver import Code, DriverError, Failure
 from storagekit.errors import ConfigurationError
 from storagekit.transport import xml
+from storagekit.transport.connections import close_pool
 from storagekit.transport.names import check_bucket, invalid_bucket, is_bucket_name
 from storagekit.transport.sending import Stream
 from storagekit_minio._credentials import provider
@@ -129,12 +130,8 @@ class Client(Minio):
         return self._regions.of(bucket_name)  # the SDK's own asks for it, with every bucket
 
     def close(self) -> None:
-        """Close the pooled connections now; ``clear`` alone leaves that to the garbage collector."""
-        for key in self._http.pools.keys():  # noqa: SIM118  # urllib3's container cannot be iterated
-            pool = self._http.pools.get(key)
-            if pool is not None:
-                pool.close()
-        self._http.clear()
+        """Close the pooled connections."""
+        close_pool(self._http)
 
     def _build_headers(
         self, host: str, headers: Any = None, body: Any = None, creds: Credentials | None = None

@@ -4,9 +4,9 @@ The SDK keeps them in one queue for all hosts and takes the first: the request f
 A, over a certificate that was checked for A. ``Kept`` lies in the place of that queue. The SDK puts connections there
 and asks whether it is empty before it takes one of any host, so ``empty`` is always true; ``take`` says for whom.
 
-Kept is what can be used again: its answer was read to the end, and nothing has come since, which would be the server's
-goodbye. A forked child has keys of its own, because it would read its parent's answers. ``dict.setdefault``,
-``list.append`` and ``list.pop`` are atomic, hence no lock, which a fork could leave locked.
+Kept is what can be used again: its answer was read to the end, and nothing has come since. A forked child has keys of
+its own, because it would read its parent's answers. ``dict.setdefault``, ``list.append`` and ``list.pop`` are atomic,
+hence no lock, which a fork could leave locked.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ class Key(NamedTuple):
 
 
 class _Plain(HTTPConnection):
-    """Knows for whom it is, and whether it can be used again."""
+    """Knows for whom it is, and what it has been answered."""
 
     key: Key
     answer: HTTPResponse | None = None
+    """To the request that is not over yet."""
 
     def set_tunnel(self, host: str, port: int | None = None, headers: Any = None) -> None:
         if self.sock is None:  # else it stands already, and leads to the same host
@@ -45,9 +46,9 @@ class _Plain(HTTPConnection):
         self.answer = super().getresponse()
         return self.answer
 
-    def is_reusable(self) -> bool:
-        """Tell whether the last answer was read, and the server is silent since."""
-        return bool(self.sock and self.answer and self.answer.isclosed()) and not wait_for_read(self.sock, timeout=0)
+    def is_quiet(self) -> bool:
+        """Tell whether it stands, and nothing waits to be read: what comes unasked is the server's goodbye."""
+        return self.sock is not None and not wait_for_read(self.sock, timeout=0)
 
 
 class _Secure(_Plain, HTTPSConnection):
@@ -76,7 +77,10 @@ class Kept:
 
     def put_nowait(self, connection: _Plain) -> None:
         """Keep a connection whose request is over, or close it where something of the answer is left."""
-        if connection.is_reusable():
+        answer, connection.answer = connection.answer, None
+        if answer is None:  # an answer that is closed twice comes twice: the connection is here, or with somebody else
+            return
+        if answer.isclosed() and connection.is_quiet():
             self._waiting.setdefault(connection.key, []).append(connection)
         else:
             connection.close()
@@ -86,7 +90,7 @@ class Kept:
         with contextlib.suppress(IndexError):
             while True:
                 connection = self._waiting.get(key, []).pop()
-                if connection.is_reusable():
+                if connection.is_quiet():
                     return connection
                 connection.close()
         return None

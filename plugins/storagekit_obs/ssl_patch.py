@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 import certifi
 
 from storagekit.errors import ConfigurationError
-from storagekit.transport import sockets
+from storagekit.transport.connections import trusting
 from storagekit_obs._kept import Kept, Key, connect
 
 Client = TypeVar("Client")
@@ -93,13 +93,7 @@ def _authorities(sdk: Any, ca_file: str | None) -> str:
 
 def _context(sdk: Any, trust: _Trust) -> ssl.SSLContext:
     """A new context: what the SDK's own trusts must not be left in it."""
-    try:
-        context = sockets.tls_context(trust.ca_file)
-    except OSError as error:  # no such file, or (ssl.SSLError) no certificate in it
-        raise ConfigurationError(
-            f"the certificate authorities in {trust.ca_file!r} cannot be read: {error.strerror or error}",
-            hint="Correct ca_file, the client's ssl_verify or SSL_CERT_FILE",
-        ) from error
+    context = trusting(trust.ca_file)
     context.set_ciphers(":".join(cipher["name"] for cipher in sdk.context.get_ciphers()))
     own = getattr(sdk, "client_verify", None)
     if own and own.clientCert and own.clientKey:

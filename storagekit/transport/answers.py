@@ -106,7 +106,7 @@ class Answers:
         root = self.document(response, "ListBucketResult")
         objects = tuple(_object(root, each) for each in xml.children(root, "Contents"))
         prefixes = tuple(xml.key(root, each, "Prefix") for each in xml.children(root, "CommonPrefixes"))
-        token = xml.text(root, "NextContinuationToken") or xml.key(root, root, "NextMarker")
+        token = xml.text(root, "NextContinuationToken") or _next_marker(root, objects, prefixes)
         return ObjectPage(objects, prefixes, _next(root, token))
 
     def bucket_names(self, response: BaseHTTPResponse) -> list[str]:
@@ -184,6 +184,14 @@ def _object(root: ET.Element, element: ET.Element) -> ObjectInfo:
         modified=xml.time(element, "LastModified"),
         storage_class=_unusual(xml.text(element, "StorageClass")),
     )
+
+
+def _next_marker(root: ET.Element, objects: Sequence[ObjectInfo], prefixes: Sequence[str]) -> str | None:
+    """Where a listing of version 1 goes on. Without a delimiter S3 leaves it to the last key; version 2 has none."""
+    if not xml.children(root, "Marker"):
+        return None
+    names = [*(info.key for info in objects), *prefixes]
+    return xml.key(root, root, "NextMarker") or max(names, key=str.encode, default=None)
 
 
 def _pending(root: ET.Element, element: ET.Element) -> PendingUpload:

@@ -109,6 +109,15 @@ def make_pool(wires: Wires) -> PoolManager:
     return pool
 
 
+def close_pool(manager: PoolManager) -> None:
+    """Close all connections now; ``clear`` alone leaves that to the garbage collector."""
+    for key in manager.pools.keys():  # noqa: SIM118  # urllib3's container cannot be iterated
+        pool = manager.pools.get(key)
+        if pool is not None:
+            pool.close()
+    manager.clear()
+
+
 def trusting(ca_file: str | None) -> ssl.SSLContext:
     """Return a context that trusts the authorities in a file, by default certifi's. Raises ConfigurationError."""
     import certifi

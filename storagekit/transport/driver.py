@@ -118,7 +118,7 @@ class RestDriver:
         headers = {**self._written(key, options), **self._condition(options), **verified}
         with sending(body) as data:
             response = self._object("PUT", bucket, key, headers=headers, body=data)
-        return self._answers.stored(response)
+        return self._proven(body, self._answers.stored(response))
 
     def delete(self, bucket: str, key: str) -> None:
         """Delete one object; a missing one is success."""
@@ -186,7 +186,7 @@ class RestDriver:
         headers = {**self._encryption.of_access(self._dialect), **heads.digest(self._dialect, body.checksum)}
         with self._of_upload(), sending(body) as data:
             response = self._object("PUT", upload.bucket, upload.key, query=query, headers=headers, body=data)
-        answer = self._answers.stored(response)
+        answer = self._proven(body, self._answers.stored(response))
         return Part(number, body.size, answer.etag, answer.checksum or body.checksum)
 
     def copy_part(
@@ -288,6 +288,10 @@ class RestDriver:
     def _condition(self, options: WriteOptions) -> Headers:
         """Publish only where there is no object; nothing where the service cannot look in that moment."""
         return {}
+
+    def _proven(self, body: Body, answer: PutResult) -> PutResult:
+        """Return the answer to a body, or raise where it does not say what a service of this kind has to."""
+        return answer
 
     def _begun(self, key: str, options: WriteOptions) -> Headers:
         """Headers of the request that begins an upload."""

@@ -1,11 +1,12 @@
-"""An S3 server that discards what it is sent and answers reads from memory: what a client can reach at most.
+"""A server of S3 and OBS that discards what it gets and answers reads from memory: what a client can reach at most.
 
     python tests/benchmarks/sink.py [CERTIFICATE]
 
 Prints its port; ends when its standard input does. Every connection has a process of its own, so that no interpreter
 lock is shared. Over plain HTTP the kernel drops what is received (MSG_TRUNC) and sends from memory without a copy
 (sendfile); over TLS Python's ``ssl`` decrypts and drops. The object is as large as its readers wish; only its
-ranges can be read. A checksum that comes with a part is repeated in the answer, as S3 does, and not looked at.
+ranges can be read. A checksum that comes with a part is repeated in the answer, as S3 and OBS do, and not looked at.
+Uploads begin, are listed (there is none) and end, for clients that do nothing else.
 """
 
 from __future__ import annotations
@@ -25,7 +26,17 @@ LARGEST = 64 * 1024**2
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _RANGE = re.compile(rb"range: *bytes=(\d+)-(\d+)", re.IGNORECASE)
-_CHECKSUM = re.compile(rb"x-amz-checksum-crc32c: *\S+", re.IGNORECASE)
+_CHECKSUM = re.compile(rb"x-(?:amz-checksum-crc32c|(?:amz|obs)-checksum-crc64ecma): *\S+", re.IGNORECASE)
+
+_DOCUMENTS = (
+    (
+        re.compile(rb"POST [^ ]*\?uploads"),
+        b"<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>",
+    ),
+    (re.compile(rb"GET [^ ]*\?(?:.*&)?uploads"), b"<ListMultipartUploadsResult></ListMultipartUploadsResult>"),
+    (re.compile(rb"POST "), b'<CompleteMultipartUploadResult><ETag>"e"</ETag></CompleteMultipartUploadResult>'),
+)
+"""What is answered to a request that begins like this; the first that fits."""
 
 
 class Plain:
@@ -91,9 +102,9 @@ def serve(link: Plain | Secure) -> None:
 
 
 def answer_to(head: bytes) -> tuple[bytes, int]:
-    """Return the head of the answer and how many bytes of body follow it."""
+    """Return the head of the answer, with a document where it has one, and how many bytes of the object follow it."""
     asked = _RANGE.search(head) if head.startswith(b"GET") else None
-    lines = [b"HTTP/1.1 200 OK", b'ETag: "d41d8cd98f00b204e9800998ecf8427e"']
+    lines = [b"HTTP/1.1 200 OK", b'ETag: "d41d8cd98f00b204e9800998ecf8427e"', b"x-obs-request-id: sink"]
     size = 0
     if asked:
         size = int(asked[2]) - int(asked[1]) + 1
@@ -101,7 +112,8 @@ def answer_to(head: bytes) -> tuple[bytes, int]:
         lines += [b"Content-Range: bytes %b-%b/%d" % (asked[1], asked[2], 1 << 40)]
     if checksum := _CHECKSUM.search(head):
         lines += [checksum[0]]
-    return b"\r\n".join([*lines, b"Content-Length: %d" % size, b"", b""]), size
+    document = next((text for begin, text in _DOCUMENTS if begin.match(head)), b"")
+    return b"\r\n".join([*lines, b"Content-Length: %d" % (size + len(document)), b"", document]), size
 
 
 def accept(listener: socket.socket, wrap: Callable[[socket.socket], Plain | Secure]) -> None:

@@ -15,7 +15,7 @@ from uuid import uuid4
 import minio.api
 import pytest
 
-from storagekit.driver import Code
+from storagekit.driver import Code, Driver
 from storagekit.testing.conformance import DriverConformance, Harness, failure, pattern
 from storagekit.testing.servers import S3Server
 from storagekit.types import Checksum, Upload, WriteOptions
@@ -36,7 +36,7 @@ def connect(server: S3Server, /, **settings: str) -> MinioDriver:
     return MinioDriver.from_settings({**account, "region": server.region, **rules, **settings})
 
 
-def empty(driver: MinioDriver, bucket: str) -> None:
+def empty(driver: Driver, bucket: str) -> None:
     """Remove a bucket with what a test left in it. MinIO lists all uploads for an empty prefix, and no other.
 
     On rclone the folders of unfinished uploads stay behind, and nothing in S3 removes them.

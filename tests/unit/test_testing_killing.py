@@ -68,6 +68,19 @@ def test_a_command_that_is_let_ends_by_itself() -> None:
     assert (b"out\n", b"err\n") == (outcome.out, outcome.err)
 
 
+class BeforeTheStart:
+    """Fires when it is armed."""
+
+    @contextlib.contextmanager
+    def armed(self, kill: Callable[[], object]) -> Iterator[None]:
+        kill()
+        yield
+
+
+def test_a_trigger_may_fire_before_the_command_has_started() -> None:
+    assert run_until(python("import time; time.sleep(60)"), BeforeTheStart()).killed
+
+
 def test_the_whole_group_is_killed(tmp_path: Path) -> None:
     code = """
         import os, sys, time

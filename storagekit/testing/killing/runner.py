@@ -47,7 +47,7 @@ def run_until(
     feed: Sequence[str] | None = None,
     timeout: float = 120.0,
 ) -> Outcome:
-    """Run ``command`` in a process group of its own; SIGKILL the group when ``trigger`` fires.
+    """Run ``command`` in a process group of its own; SIGKILL the group when ``trigger`` fires, which is armed first.
 
     ``environment`` is the whole environment (None: this process's). The output of the command ``feed`` is its standard
     input, like ``feed | command`` in a shell; the kill leaves ``feed`` to die of its broken pipe. Raises
@@ -55,8 +55,8 @@ def run_until(
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, _feeding(feed) as stdin:
         began = time.monotonic()
-        group = _Group(command, environment, stdin, out, err)
-        with group.ended_at_last(), trigger.armed(group.kill):
+        group = _Group()
+        with trigger.armed(group.kill), group.running(command, environment, stdin, out, err):
             status = group.wait(timeout)
         return Outcome(group.fired, status, time.monotonic() - began, _content(out), _content(err))
 
@@ -67,48 +67,56 @@ class _Group:
     It is reaped under the lock that a kill takes: the id of a group that has been reaped may be somebody else's.
     """
 
-    def __init__(
+    def __init__(self) -> None:
+        self.fired = False
+        self._early = False
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def kill(self) -> None:
+        """SIGKILL for the group, once, unless it has ended. Before it has started, it is killed when it has."""
+        with self._lock:
+            self._early = self._process is None
+            if self._process is not None and self._process.returncode is None and not self.fired:
+                self.fired = True
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    @contextmanager
+    def running(
         self,
         command: Sequence[str],
         environment: Mapping[str, str] | None,
         stdin: IO[bytes] | int,
         out: IO[bytes],
         err: IO[bytes],
-    ) -> None:
-        self.fired = False
-        self._lock = threading.Lock()
-        self._process = subprocess.Popen(
-            command, env=environment, stdin=stdin, stdout=out, stderr=err, start_new_session=True
-        )
+    ) -> Iterator[None]:
+        """Start the command, and leave no process behind, whatever is raised."""
+        with self._lock:
+            self._process = process = subprocess.Popen(
+                command, env=environment, stdin=stdin, stdout=out, stderr=err, start_new_session=True
+            )
+        if self._early:
+            self.kill()
         if not isinstance(stdin, int):
             stdin.close()  # the feed's pipe breaks when the command's end of it is the last
-
-    def kill(self) -> None:
-        """SIGKILL for the group, once, unless it has ended."""
-        with self._lock:
-            if self._process.returncode is None and not self.fired:
-                self.fired = True
-                os.killpg(self._process.pid, signal.SIGKILL)
-
-    def wait(self, timeout: float) -> int:
-        deadline = time.monotonic() + timeout
-        while (status := self._poll()) is None:
-            if time.monotonic() > deadline:
-                raise subprocess.TimeoutExpired(self._process.args, timeout)
-            time.sleep(_LOOK_SECONDS)
-        return status
-
-    @contextmanager
-    def ended_at_last(self) -> Iterator[None]:
-        """Leave no process behind, whatever is raised."""
         try:
             yield
         finally:
             if self._poll() is None:
-                os.killpg(self._process.pid, signal.SIGKILL)
-                self._process.wait()
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def wait(self, timeout: float) -> int:
+        """Return the exit status. Raises subprocess.TimeoutExpired."""
+        deadline = time.monotonic() + timeout
+        while (status := self._poll()) is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired("the command", timeout)
+            time.sleep(_LOOK_SECONDS)
+        return status
 
     def _poll(self) -> int | None:
+        assert self._process is not None
         with self._lock:
             return self._process.poll()
 
