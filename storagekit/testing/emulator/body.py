@@ -84,12 +84,17 @@ def _sha256(text: str | None) -> str | None:
 
 
 class Incoming:
-    """A body that arrives; a ``storagekit.driver.Body``. ``go_on`` is called before the first byte is waited for."""
+    """A body that arrives; a ``storagekit.driver.Body``.
+
+    ``go_on`` is called before the first byte is waited for; from then on the body is ``touched``. It is ``stalled``
+    where the rest did not come in time, and then nothing more can be read.
+    """
 
     def __init__(self, stream: Stream, size: int, go_on: Callable[[], object] = lambda: None) -> None:
         self.size = size
         self.failed: BaseException | None = None
         self.touched = False
+        self.stalled = False
         self._stream = stream
         self._go_on = go_on
         self._left = size
@@ -164,6 +169,7 @@ class Incoming:
         try:
             count = self._stream.readinto(self._buffer[:wanted]) or 0
         except TimeoutError:
+            self.stalled = True
             raise Refusal("RequestTimeout", "Your socket connection to the server was not read from in time.") from None
         except OSError:
             raise ClientGone from None

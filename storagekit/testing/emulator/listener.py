@@ -87,12 +87,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True  # where its body ends is unknown
             return self._service.refuse(request, body)
         answer = self._service.answer(request, body)
-        if self._waits and body.size and not body.touched:
+        if body.stalled or (self._waits and body.size and not body.touched):
             self.close_connection = True
             return answer
         try:
             body.drain()
-        except Refusal as refusal:
+        except Refusal as refusal:  # the rest did not come in time
             self.close_connection = True
             return self._service.refuse(request, refusal)
         return answer

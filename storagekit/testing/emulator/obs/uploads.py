@@ -148,8 +148,11 @@ def _publish(store: Store, call: Call, upload: Upload, parts: Sequence[Part]) ->
     """Make the object, unless the one that is there is of an upload that was initiated later."""
     begun = int(store.ledger.get(f"upload/{upload.id}").get("begun", "0"))
     if _begun_of_object(store, call) <= begun:
-        return store.driver.complete_upload(upload, parts)
+        result = store.driver.complete_upload(upload, parts)
+        store.ledger.drop(f"upload/{upload.id}")  # the object's labels know by now
+        return result
     store.driver.abort_upload(upload)
+    _forget(store, upload)
     digests = hashlib.md5("".join(part.etag for part in parts).encode(), usedforsecurity=False)
     return PutResult(f"{digests.hexdigest()}-{len(parts)}")
 
@@ -169,7 +172,11 @@ def abort(store: Store, call: Call) -> Answer:
     upload = _upload(call)
     store.driver.list_parts(upload, limit=1)
     store.driver.abort_upload(upload)
-    facts = store.ledger.get(f"upload/{upload.id}")
-    store.ledger.drop(f"token/{facts.get('token', '')}")
-    store.ledger.drop(f"upload/{upload.id}")
+    _forget(store, upload)
     return Answer(204)
+
+
+def _forget(store: Store, upload: Upload) -> None:
+    token = store.ledger.get(f"upload/{upload.id}").get("token", "")
+    store.ledger.drop(f"token/{token}")
+    store.ledger.drop(f"upload/{upload.id}")
