@@ -54,7 +54,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def finish(self) -> None:
         super().finish()
         if isinstance(self.request, ssl.SSLSocket):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):  # the latter where the other side has broken off
                 self.request.settimeout(0)
                 self.request.unwrap()  # says that this is the end; the answer to that is not waited for
             self.request.close()
