@@ -510,6 +510,24 @@ def test_a_length_that_is_none_is_refused(client: Client, length: str) -> None:
     assert client.connection.getresponse().status == 400
 
 
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"nonsense\r\n\r\n", b"400", b"BadRequest"),
+        (b"GET / HTTP/9.0\r\n\r\n", b"400", b"BadRequest"),
+        (b"BREW / HTTP/1.1\r\nHost: obs.test\r\n\r\n", b"405", b"MethodNotAllowed"),
+        (b"GET / HTTP/1.1\r\n\r\n", b"400", b"InvalidRequest"),
+    ],
+)
+def test_what_is_no_request_is_answered_in_xml_too(client: Client, sent: bytes, status: bytes, code: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", client.port), timeout=20) as sock:
+        sock.sendall(sent)
+        sock.shutdown(socket.SHUT_WR)
+        answer = sock.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert b"<Code>" + code + b"</Code>" in answer
+
+
 def test_a_put_without_a_length_is_refused(client: Client) -> None:
     client.connection.putrequest("PUT", "/key", skip_host=True)
     for name, value in {"Host": client.host("data"), **client.signed("PUT", "data", "key", {}, {})}.items():

@@ -62,6 +62,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name http.server gives it
         """Keep standard error quiet."""
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer what ``http.server`` cannot parse, or has no method for, in the service's own words."""
+        self.close_connection = True
+        self.request_version = self.protocol_version  # else there is no status line for what looks like HTTP/0.9
+        self.command = getattr(self, "command", None) or "GET"
+        known = "MethodNotAllowed" if code == http.HTTPStatus.NOT_IMPLEMENTED else "BadRequest"
+        self._send(self._service.refuse(Request(self.command, "/"), Refusal(known, message or "Bad request.")))
+
     def handle_expect_100(self) -> bool:
         self._waits = True
         return True

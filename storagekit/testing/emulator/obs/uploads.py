@@ -1,7 +1,8 @@
 """Multipart uploads: initiate, parts, complete, abort.
 
 Of two uploads for one key the object of the one that was initiated last stays, whichever is completed last: OBS's own
-rule. A complete that comes too late by it is answered like any other, and publishes nothing.
+rule, of completes only ("Completing a Multipart Upload", api-obs obs_04_0102). A complete that comes too late by it is
+answered like any other, and publishes nothing.
 """
 
 from __future__ import annotations
