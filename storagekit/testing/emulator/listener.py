@@ -84,18 +84,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         finally:
             self._waits = False
 
-    def __getattr__(self, name: str) -> Any:
-        """Let the service answer every method: http.server would refuse ``do_PUU`` by a page in HTML."""
-        if name.startswith("do_"):
-            return self.do_GET
-        raise AttributeError(name)
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """What http.server refuses by itself, such as a request line of four words, is refused as all else is."""
-        self.close_connection = True
-        self.command, self.request_version = self.command or "GET", self.protocol_version
-        with contextlib.suppress(OSError):
-            self._send(self._service.refuse(Request(self.command, "/"), Refusal("BadRequest", message or str(code))))
+    do_HEAD = do_PUT = do_POST = do_DELETE = do_OPTIONS = do_PATCH = do_GET  # noqa: N815 - http.server's names
 
     def _answer(self, request: Request, body: Incoming | Refusal) -> Answer:
         if isinstance(body, Refusal):
