@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from obs import GetObjectHeader, GetObjectRequest, PutObjectHeader
 
-from tests.integration.obs_sdk.bench import Bench, bare_md5, check, equal, headers, pattern, quoted_md5
+from tests.integration.obs_sdk.bench import Bench, bare_md5, check, crc64, equal, headers, pattern, quoted_md5
 
 DATA = pattern(100_000, seed=1)
 PAST = "Wed, 01 Jan 2020 00:00:00 GMT"
@@ -106,3 +108,24 @@ def an_answer_s_headers_can_be_asked_for(sdk: Bench) -> None:
     equal((body.contentType, body.contentLanguage), ("application/x-own", "de"), "type and language")
     equal((body.cacheControl, body.contentEncoding, body.expires), ("no-cache", "identity", FUTURE), "others")
     equal(body.contentDisposition, 'attachment; filename="a b.txt"', "disposition")
+
+
+@check(since=(3, 24, 6))
+def the_sdk_finds_the_crc64_of_what_it_reads_right(sdk: Bench) -> None:
+    """It computes and compares; the server has to have sent it."""
+    sdk.put("a", DATA)
+    path = sdk.scratch / "checked"
+    answer = sdk.client.getObject(sdk.bucket, "a", downloadPath=str(path), isAttachCrc64=True)
+    equal(sdk.status(answer, 200).crc64, str(crc64(DATA)), "CRC-64")
+    equal(path.read_bytes(), DATA, "the file")
+
+
+@check()
+def eight_threads_share_a_client(sdk: Bench) -> None:
+    def there_and_back(number: int) -> bool:
+        key, data = f"{number}", pattern(20_000, seed=number)
+        sdk.put(key, data)
+        return sdk.read(key) == data
+
+    with ThreadPoolExecutor(8) as pool:
+        equal(list(pool.map(there_and_back, range(40))), [True] * 40, "what each thread read")
