@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from storagekit.testing.emulator import Account, Emulator
-from storagekit.testing.servers import Unavailable
+from storagekit.testing.servers import S3Server, Unavailable
 from storagekit.testing.tls import Authority
-from tests.integration.obs_sdk_environments import PYTHONS, SDKS, current, environment, interpreter
+from tests.integration.obs_sdk_environments import PYTHONS, SDKS, current, environment, interpreter, interpreters_line
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,6 +97,28 @@ def test_every_call_of_the_sdk_is_answered_as_obs_does(servers: Servers, python:
     assert missing == [True] * (0 if sdk == SDKS[0] else 7)
 
 
+#: What moto is known to let through, from every kind: docs/reference/servers.md.
+LAX = {
+    "refusals.another_secret_is_refused",
+    "refusals.nobody_is_refused",
+    "objects.another_body_s_md5_is_refused_and_nothing_stored",
+    "uploads.pages_of_uploads_hold_every_upload_once",
+    "uploads.of_two_uploads_the_later_begun_wins",
+    "copies.conditions_that_do_not_hold_refuse_it",
+    "listing.pages_of_folded_keys_hold_everything_once",
+    "urls.an_expired_url_is_refused",
+}
+
+
+def test_the_checks_find_what_another_server_does_wrong(moto: S3Server) -> None:
+    """They can fail: moto, which the SDK takes for an OBS that speaks V2, verifies nothing."""
+    keys = {"access_key_id": moto.access_key, "secret_access_key": moto.secret_key}
+    *checks, summary = ask({**keys, "server": moto.endpoint, "signature": "v2"}, current().version, SDKS[0])
+    wrong = {line["check"] for line in checks if line["problem"]}
+    assert wrong >= LAX
+    assert summary["failed"] == len(wrong) < len(checks) / 2
+
+
 def talks_tls(python: str, sdk: str) -> bool:
     """SDKs before 3.24.3 pass an argument to http.client that Python 3.12 took away, and catch nothing."""
     return tuple(map(int, sdk.split("."))) >= (3, 24, 3) or tuple(map(int, python.split("."))) < (3, 12)
@@ -113,6 +135,10 @@ def run(servers: Servers, python: str, sdk: str, way: dict[str, Any]) -> list[di
     }
     if way.get("tls"):
         setting["ssl_verify"] = servers.ca_file
+    return ask(setting, python, sdk)
+
+
+def ask(setting: dict[str, Any], python: str, sdk: str) -> list[dict[str, Any]]:
     ran = subprocess.run(
         [environment_or_not(python, sdk), "-m", "tests.integration.obs_sdk"],
         input=json.dumps({"domain": DOMAIN, "setting": setting}),
@@ -135,3 +161,15 @@ def environment_or_not(python: str, sdk: str) -> Path:
         if os.environ.get("CI"):
             pytest.fail(f"{error}", pytrace=False)
         pytest.skip(f"{error}")
+
+
+def test_a_python_that_is_not_there_is_named_and_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.integration.obs_sdk_environments.PYTHONS", (current().version, "3.99"))
+    said = f"interpreters for the OBS SDK: {current().version} (runs the tests); 3.99 not used: no python3.99 on PATH"
+    assert interpreters_line().startswith(said)
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match=r"no python3\.99 on PATH"):
+        environment_or_not("3.99", SDKS[0])
+    monkeypatch.delenv("CI")
+    with pytest.raises(pytest.skip.Exception, match=r"no python3\.99 on PATH"):
+        environment_or_not("3.99", SDKS[0])
