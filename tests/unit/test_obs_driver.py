@@ -34,13 +34,6 @@ PLAIN = WriteOptions()
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
-    server = Wire()
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def anywhere(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every name is this wire."""
     real, port = socket.getaddrinfo, int(wire.address.partition(":")[2])
