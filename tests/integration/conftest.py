@@ -28,6 +28,7 @@ from storagekit.testing.http_source import PatternContent
 from storagekit.testing.servers import S3Server
 from storagekit.testing.tls import Authority
 from tests.conftest import SERVICES
+from tests.integration.obs_sdk_environments import interpreters_line
 
 BUCKET = "datasets"
 
@@ -284,3 +285,10 @@ def sha256_of_pattern(size: int, seed: int = 0) -> str:
     for offset in range(0, size, 1024**2):
         digest.update(content.read(offset, min(1024**2, size - offset)))
     return digest.hexdigest()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Which Pythons the vendor SDK ran on, where it did."""
+    reports = (report for found in terminalreporter.stats.values() for report in found)
+    if any("test_emulator_sdk.py" in str(getattr(report, "nodeid", "")) for report in reports):
+        terminalreporter.write_line(interpreters_line())

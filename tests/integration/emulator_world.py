@@ -84,7 +84,7 @@ def a_world() -> Iterator[World]:
         return world.now
 
     guest = EmulatorAccount(GUEST.secret_key, token=GUEST.token)
-    accounts = {OWNER.access_key: OWNER.secret_key, GUEST.access_key: guest}
+    accounts: dict[str, str | EmulatorAccount] = {OWNER.access_key: OWNER.secret_key, GUEST.access_key: guest}
     with Emulator("obs", accounts=accounts, domain=DOMAIN, clock=clock) as emulator:
         world = World(emulator, Line(("127.0.0.1", emulator.port)))
         settle(world)

@@ -61,7 +61,7 @@ class Servers:
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    accounts = {OWNER: SECRETS[OWNER], GUEST: Account(SECRETS[GUEST], token=TOKEN)}
+    accounts: dict[str, str | Account] = {OWNER: SECRETS[OWNER], GUEST: Account(SECRETS[GUEST], token=TOKEN)}
     authority = Authority()
     certificate = authority.issue(DOMAIN, f"*.{DOMAIN}", "127.0.0.1").context()
     ca_file = authority.write(tmp_path_factory.mktemp("ca") / "ca.pem")

@@ -84,11 +84,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         finally:
             self._waits = False
 
-    def __getattr__(self, name: str) -> Any:
-        """Let the service answer every method: http.server would refuse ``do_PUU`` by a page in HTML."""
-        if name.startswith("do_"):
-            return self.do_GET
-        raise AttributeError(name)
+    do_HEAD = do_PUT = do_POST = do_DELETE = do_OPTIONS = do_PATCH = do_GET  # noqa: N815 - http.server's names
 
     def _answer(self, request: Request, body: Incoming | Refusal) -> Answer:
         if isinstance(body, Refusal):

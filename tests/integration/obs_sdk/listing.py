@@ -83,7 +83,8 @@ def a_delimiter_folds(sdk: Bench) -> None:
 @check()
 def pages_hold_everything_once(sdk: Bench) -> None:
     fill(sdk)
-    found, marker, pages = [], None, 0
+    found: list[str] = []
+    marker, pages = None, 0
     while True:
         body = listed(sdk, max_keys=3, marker=marker)
         found, marker, pages = found + keys(body), body.next_marker, pages + 1
@@ -97,7 +98,9 @@ def pages_hold_everything_once(sdk: Bench) -> None:
 def pages_of_folded_keys_hold_everything_once(sdk: Bench) -> None:
     """With a delimiter a page counts prefixes as keys, and the next one does not begin with the last prefix again."""
     fill(sdk)
-    found, folded, marker = [], [], None
+    found: list[str] = []
+    folded: list[str] = []
+    marker = None
     for _ in range(8):
         body = listed(sdk, max_keys=1, marker=marker, delimiter="/")
         equal(len(keys(body)) + len(prefixes(body)), 1, "entries in a page")

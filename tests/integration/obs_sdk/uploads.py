@@ -195,7 +195,8 @@ def pages_of_parts_hold_every_part_once(sdk: Bench) -> None:
     upload = sdk.begin("a")
     for number in (1, 2, 3, 5, 8, 13, 21):
         sdk.part("a", upload, number, b"%d" % number)
-    found, marker, pages = [], None, 0
+    found: list[int] = []
+    marker, pages = None, 0
     while True:
         body = parts(sdk, "a", upload, maxParts=3, partNumberMarker=marker)
         found, pages = found + [part.partNumber for part in body.parts], pages + 1

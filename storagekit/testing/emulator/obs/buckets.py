@@ -48,10 +48,13 @@ def list_buckets(store: Store, call: Call) -> Answer:
 def create_bucket(store: Store, call: Call) -> Answer:
     """Make a bucket. One's own in the same region is there already, which is success ("Creating a Bucket")."""
     location = _location_in(call.body.whole(), store.region)
-    if call.bucket == BUCKET or store.driver.bucket_exists(call.bucket):
-        if (store.owner_of(call.bucket), store.location_of(call.bucket)) == (call.owner, location):
-            return Answer(200, {"Location": f"/{call.bucket}"})
+    exists = store.driver.bucket_exists(call.bucket)
+    if call.bucket == BUCKET or (exists and store.owner_of(call.bucket) != call.owner):
         raise Refusal("BucketAlreadyExists", "The requested bucket name is not available.", BucketName=call.bucket)
+    if exists and store.location_of(call.bucket) != location:
+        raise Refusal("BucketAlreadyOwnedByYou", "You own the bucket, in another region.", BucketName=call.bucket)
+    if exists:
+        return Answer(200, {"Location": f"/{call.bucket}"})
     store.driver.create_bucket(call.bucket)
     created = iso(datetime.fromtimestamp(store.clock(), timezone.utc))
     facts = {"owner": call.owner, "location": location, "created": created}

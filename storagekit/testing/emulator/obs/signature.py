@@ -161,7 +161,7 @@ def canonical_request(request: Request, claim: Claim) -> str:
         for name, value in request.query
         if name != "X-Amz-Signature"
     )
-    headers = ((name, " ".join((request.header(name) or "").split())) for name in claim.signed)
+    headers = ((name, re.sub(" +", " ", request.header(name) or "")) for name in claim.signed)
     payload = request.header("x-amz-content-sha256") if claim.expires is None else None
     return "\n".join(
         [
