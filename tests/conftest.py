@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from storagekit.testing.emulator import Emulator, resolving
 from storagekit.testing.servers import (
     S3Server,
     Unavailable,
@@ -31,6 +32,7 @@ Start = Callable[[Path], AbstractContextManager[S3Server]]
 #: What became of each server in this session: it ran (a server), it could not be had (the reason), nobody asked (None).
 Outcomes = dict[str, S3Server | Unavailable | None]
 S3_SERVERS = ("minio", "swift", "moto", "rclone", "rgw")
+SERVICES = (*S3_SERVERS, "obs")  # the last is our own emulator
 SERVERS = pytest.StashKey[Outcomes]()
 
 
@@ -81,6 +83,24 @@ def rclone(request: pytest.FixtureRequest) -> Iterator[S3Server]:
 @pytest.fixture(scope="session")
 def rgw(request: pytest.FixtureRequest) -> Iterator[S3Server]:
     yield from run_server(request, "rgw", start_rgw, required=rgw_required())
+
+
+@pytest.fixture(scope="session")
+def obs() -> Iterator[S3Server]:
+    """The OBS emulator, which answers S3's own tools as well: at its address, with the bucket in the path."""
+    access, secret = "storagekit-access", "storagekit-secret-of-the-emulator"
+    from tests.secrets_scan import declare
+
+    declare(secret)
+    with Emulator("obs", accounts={access: secret}) as emulator, resolving(emulator.domain):
+        yield S3Server("obs", emulator.address, access, secret, "region-1", "emulator", version="", data_dir=None)
+
+
+@pytest.fixture(scope="session", params=SERVICES)
+def service(request: pytest.FixtureRequest) -> S3Server:
+    """Runs the test once on every server there is, and on the emulator."""
+    server: S3Server = request.getfixturevalue(request.param)
+    return server
 
 
 @pytest.fixture(scope="session", params=S3_SERVERS)

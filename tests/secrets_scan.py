@@ -96,7 +96,7 @@ class Scan:
     def environment(self, given: Mapping[str, str] | None) -> dict[str, str]:
         """The environment of a child, which is to write its log records into our file."""
         inherited = dict(os.environ if given is None else given)
-        paths = [str(CHILD), inherited.get("PYTHONPATH", "")]
+        paths = [inherited.get("PYTHONPATH", ""), str(CHILD)]  # the emulator's sitecustomize runs the one behind it
         return {**inherited, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "SECRETS_SCAN_LOG": str(self.log)}
 
     def begin(self) -> None:

@@ -54,7 +54,7 @@ SETTINGS = (
     Setting(
         "checksum",
         help="crc64, md5 or none: what the service verifies on every body",
-        default="crc64 with signature = obs, else md5",
+        default="crc64; md5 with v2, v4",
     ),
     Setting("min_part", help="smallest part but the last, bytes", default="100 KiB"),
     Setting("max_part", help="largest part, bytes", default="5 GiB"),

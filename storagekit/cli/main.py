@@ -10,7 +10,7 @@ from typing import TextIO, cast
 import typer
 
 from storagekit import __version__
-from storagekit.cli import backends, cat, config, cp, demo, ls, mb, rb, rm, stat, uploads
+from storagekit.cli import backends, cat, config, cp, demo, emulate, ls, mb, rb, rm, stat, uploads
 from storagekit.cli._exit import exit_code
 from storagekit.cli._output import Output
 from storagekit.cli._streams import Advice
@@ -44,6 +44,7 @@ for _name, _module in {
     app.command(_name)(_module.run)
 app.add_typer(uploads.app, name="uploads")
 app.add_typer(config.app, name="config")
+app.add_typer(emulate.app, name="emulate")
 
 
 def _show_version(wanted: bool) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import threading
+import time
 from collections import defaultdict
 from dataclasses import fields
 from pathlib import Path
@@ -49,6 +53,7 @@ SCENARIOS: list[tuple[str, str]] = [
     ("config show", "config show --profile work"),
     ("config set", "config set work root=/tmp/x"),
     ("config check", "config check local://datasets"),
+    ("emulate obs", "emulate obs --port 0"),
 ]
 
 
@@ -80,8 +85,17 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def _end_what_serves() -> None:
+    """Send the SIGTERM that ends a server, as soon as it has said that it wants it."""
+    while signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def run(command: str, capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     capsys.readouterr()
+    if command.startswith("emulate"):
+        threading.Thread(target=_end_what_serves, daemon=True).start()
     words = (command.replace("UPLOAD_ID", Path("upload-id").read_text()) if "UPLOAD_ID" in command else command).split()
     main._run_for_a_program([*words, "--json"])
     said = capsys.readouterr()

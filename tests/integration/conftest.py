@@ -23,10 +23,11 @@ import urllib3
 from minio import Minio
 from minio.error import InvalidResponseError, S3Error
 
+from storagekit.testing.emulator import resolving_environment
 from storagekit.testing.http_source import PatternContent
 from storagekit.testing.servers import S3Server
 from storagekit.testing.tls import Authority
-from tests.conftest import S3_SERVERS
+from tests.conftest import SERVICES
 
 BUCKET = "datasets"
 
@@ -81,13 +82,8 @@ class S3Target:
 
     def __post_init__(self) -> None:
         self.name = self.server.name
-        self.environment = {
-            "MINIO_ENDPOINT": self.endpoint,
-            "MINIO_ACCESS_KEY": self.server.access_key,
-            "MINIO_SECRET_KEY": self.server.secret_key,
-            "MINIO_REGION": self.server.region,
-            **({"SSL_CERT_FILE": self.ca_file} if self.ca_file else {}),
-        }
+        self.environment = {**self._account(), **({"SSL_CERT_FILE": self.ca_file} if self.ca_file else {})}
+        self.point_at(self.endpoint)
         scheme, _, address = self.server.endpoint.partition("://")
         self.client = Minio(
             address,
@@ -100,9 +96,37 @@ class S3Target:
         self.client.make_bucket(bucket_name=self.bucket)
         self.keys: set[str] = set()
 
+    @property
+    def backend(self) -> str:
+        return "minio"
+
+    def _account(self) -> dict[str, str]:
+        """Variables of the command, but the endpoint."""
+        return {
+            "MINIO_ACCESS_KEY": self.server.access_key,
+            "MINIO_SECRET_KEY": self.server.secret_key,
+            "MINIO_REGION": self.server.region,
+        }
+
+    @property
+    def secret_variable(self) -> str:
+        return next(name for name in self.environment if "SECRET" in name)
+
+    @property
+    def token_variable(self) -> str:
+        return "MINIO_SESSION_TOKEN"
+
+    def point_at(self, endpoint: str) -> None:
+        """Have the command go there."""
+        self.environment["MINIO_ENDPOINT"] = endpoint
+
+    @property
+    def bucket_uri(self) -> str:
+        return f"{self.backend}://{self.bucket}"
+
     def uri(self, key: str) -> str:
         self.keys.add(key)
-        return f"minio://{self.bucket}/{key}"
+        return f"{self.bucket_uri}/{key}"
 
     def sha256(self, key: str) -> str | None:
         names = [item.object_name for item in self.client.list_objects(bucket_name=self.bucket, prefix=key)]
@@ -138,6 +162,30 @@ class S3Target:
         return [str(node.text) for node in root.iter() if node.tag.endswith("}UploadId") or node.tag == "UploadId"]
 
 
+class ObsTarget(S3Target):
+    """The OBS emulator in its own dialect, buckets being hosts. What is there is asked for by S3's, with paths."""
+
+    def _account(self) -> dict[str, str]:
+        keys = {"OBS_ACCESS_KEY_ID": self.server.access_key, "OBS_SECRET_ACCESS_KEY": self.server.secret_key}
+        return {**resolving_environment("obs.test", {}), **keys}
+
+    @property
+    def token_variable(self) -> str:
+        return "OBS_SECURITY_TOKEN"
+
+    def point_at(self, endpoint: str) -> None:
+        self.environment["OBS_ENDPOINT"] = endpoint.replace("127.0.0.1", "obs.test")
+
+    @property
+    def backend(self) -> str:
+        return "obs"
+
+
+def target_on(server: S3Server, endpoint: str) -> S3Target:
+    """A new bucket on a server, which the command reaches at ``endpoint``."""
+    return ObsTarget(server, endpoint) if server.name == "obs" else S3Target(server, endpoint)
+
+
 @dataclass
 class Sender:
     """Runs the installed command as a user does: a process group of its own, a home of its own."""
@@ -149,7 +197,8 @@ class Sender:
         """An environment with a home that nobody has used yet."""
         home = self.homes / uuid.uuid4().hex
         home.mkdir(parents=True)
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "MINIO_", "STORAGE"))}
+        foreign = ("XDG_", "MINIO_", "OBS_", "STORAGE")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return {**kept, "HOME": str(home), **self.target.environment}
 
     def start(self, *arguments: str, python: Sequence[str] = ("-m", "storagekit")) -> subprocess.Popen[bytes]:
@@ -190,7 +239,7 @@ class Finished:
         return self.events[-1]
 
 
-@pytest.fixture(params=("local", *S3_SERVERS))
+@pytest.fixture(params=("local", *SERVICES))
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Target:
     """Every kind of target there is, fresh."""
     return make_target(request, request.param, tmp_path)
@@ -200,7 +249,7 @@ def make_target(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> Ta
     if name == "local":
         return LocalTarget(tmp_path / "root")
     server: S3Server = request.getfixturevalue(name)
-    return S3Target(server, server.endpoint)
+    return target_on(server, server.endpoint)
 
 
 @pytest.fixture

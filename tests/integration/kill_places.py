@@ -26,7 +26,7 @@ from storagekit.testing.killing import (
 from storagekit.testing.proxy import FaultProxy, TCPProxy
 from storagekit.testing.servers import S3Server
 from storagekit.types import Upload, WriteOptions
-from tests.integration.conftest import BUCKET, LocalTarget, S3Target, Target
+from tests.integration.conftest import BUCKET, LocalTarget, S3Target, Target, target_on
 
 KEY = "raw/shard.bin"
 MIB = 1024**2
@@ -36,6 +36,7 @@ class Place(Protocol):
     """A backend as a round needs it."""
 
     kinds: Sequence[str]
+    last_initiated_wins: bool
     part_size: int
     size: int
 
@@ -69,6 +70,7 @@ class Behind:
 @dataclass
 class LocalPlace:
     kinds: Sequence[str] = LOCAL_KINDS
+    last_initiated_wins: bool = False
     part_size: int = 512 * 1024
     size: int = 20 * 512 * 1024 + 77_777  # its files are looked at every millisecond: it must not be over too soon
 
@@ -115,11 +117,12 @@ class S3Place:
     server: S3Server
     boto: Any
     kinds: Sequence[str] = S3_KINDS
+    last_initiated_wins: bool = False
     part_size: int = 5 * MIB  # the least that S3 takes
     size: int = 4 * 5 * MIB + 77_777
 
     def target(self, directory: Path) -> S3Target:
-        return S3Target(self.server, self.server.endpoint)
+        return target_on(self.server, self.server.endpoint)
 
     @contextlib.contextmanager
     def behind(self, target: Target) -> Iterator[Behind]:
@@ -128,7 +131,10 @@ class S3Place:
             def trigger(moment: Moment, size: int) -> Trigger:
                 return s3_trigger(moment, Front(proxy, tcp, size, self.part_size, seconds=1.0))
 
-            yield Behind(trigger, {"MINIO_ENDPOINT": tcp.endpoint}, proxy.wait_idle)
+            assert isinstance(target, S3Target)
+            target.point_at(tcp.endpoint)
+            yield Behind(trigger, dict(target.environment), proxy.wait_idle)
+            target.point_at(self.server.endpoint)
 
     def put(self, target: Target, data: bytes) -> None:
         assert isinstance(target, S3Target)
@@ -183,4 +189,4 @@ def open_place(request: pytest.FixtureRequest, backend: str) -> Iterator[Place]:
         return
     server: S3Server = request.getfixturevalue(backend)
     with boto_client(server) as boto:
-        yield S3Place(server, boto)
+        yield S3Place(server, boto, last_initiated_wins=server.name == "obs")

@@ -26,7 +26,7 @@ from storagekit.testing.proxy import (
     is_put_object,
 )
 from storagekit.testing.servers import S3Server
-from tests.integration.conftest import S3Target, Sender, Target, killed_at_the_end
+from tests.integration.conftest import S3Target, Sender, Target, killed_at_the_end, target_on
 
 pytestmark = pytest.mark.integration
 
@@ -48,14 +48,14 @@ def sha256(path: Path) -> str:
 
 
 @pytest.fixture
-def proxy(s3_server: S3Server) -> Iterator[FaultProxy]:
-    with FaultProxy(s3_server.endpoint) as proxy:
+def proxy(service: S3Server) -> Iterator[FaultProxy]:
+    with FaultProxy(service.endpoint) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def behind(s3_server: S3Server, proxy: FaultProxy) -> S3Target:
-    return S3Target(s3_server, proxy.endpoint)
+def behind(service: S3Server, proxy: FaultProxy) -> S3Target:
+    return target_on(service, proxy.endpoint)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def send(behind: S3Target, tmp_path: Path) -> Sender:
     return Sender(behind, tmp_path / "homes")
 
 
-@pytest.mark.parametrize("s3_server", ["minio", "swift"], indirect=True)  # 17 s each of waiting for the proxy
+@pytest.mark.parametrize("service", ["minio", "swift"], indirect=True)  # 17 s each of waiting for the proxy
 def test_parts_that_fail_for_good_are_exactly_what_the_next_run_sends(
     proxy: FaultProxy, behind: S3Target, send: Sender, file: Path
 ) -> None:
@@ -160,7 +160,7 @@ def test_storms_cuts_and_lost_answers_are_ridden_out(
 def test_wrong_credentials_are_exit_4_and_keep_nothing_from_being_said(
     proxy: FaultProxy, behind: S3Target, send: Sender, file: Path
 ) -> None:
-    behind.environment["MINIO_SECRET_KEY"] = "not-the-secret-key"
+    behind.environment[behind.secret_variable] = "not-the-secret-key"
 
     failed = send.run("cp", str(file), behind.uri(KEY))
 

@@ -7,13 +7,14 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from storagekit import StorageClient
+from storagekit.testing.emulator import Emulator
 from storagekit.testing.servers import S3Server, start_minio
 from storagekit.testing.tls import Authority
 
@@ -29,7 +30,7 @@ MEASURE = """
 import json, re, sys
 from pathlib import Path
 
-settings, bucket, *arguments = json.loads(sys.argv[1])
+backend, settings, bucket, *arguments = json.loads(sys.argv[1])
 
 def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
@@ -47,9 +48,9 @@ from storagekit._clock import Cancel
 from storagekit._hash import new_hasher
 from storagekit._meter import Meter
 from storagekit.types import Progress, WriteOptions
-from storagekit_minio.driver import MinioDriver
+from storagekit.plugins import Registry
 
-driver = MinioDriver.from_settings(settings)
+driver = Registry.create({}).find(backend).factory(settings)
 algorithm, meter, cancel = arguments[0], Meter(Progress(0, None)), Cancel()
 upload = driver.create_upload(bucket, "key", WriteOptions(checksum=algorithm), None)
 
@@ -74,7 +75,7 @@ STREAMED = (
 from storagekit import StorageClient
 
 small, large = arguments
-with StorageClient("minio", bucket, workers=1, memory=4 * 1024**2, **settings) as client:
+with StorageClient(backend, bucket, workers=1, memory=4 * 1024**2, **settings) as client:
     client.upload_file(small, "small", chunk_size=5 * 1024**2)
     base = forget_peak()
     result = client.upload_file(large, "large", chunk_size=64 * 1024**2)
@@ -92,22 +93,38 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[S3Server,
         yield server, authority.write(tmp_path / "ca.pem")
 
 
-@pytest.fixture(params=["http", "https"])
-def settings(request: pytest.FixtureRequest) -> dict[str, str]:
-    named = {}
-    if request.param == "https":
-        server, named["ca_file"] = request.getfixturevalue("secure")
+@pytest.fixture(scope="module")
+def secure_obs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Emulator, str]]:
+    """An OBS emulator with TLS, and the file that names its authority."""
+    authority = Authority()
+    with Emulator("obs", tls=authority.issue("127.0.0.1").context()) as emulator:
+        yield emulator, authority.write(tmp_path_factory.mktemp("obs") / "ca.pem")
+
+
+Service = tuple[str, dict[str, str]]
+"""Backend and settings."""
+
+
+@pytest.fixture(params=["minio http", "minio https", "obs http", "obs https"])
+def service(request: pytest.FixtureRequest) -> Service:
+    backend, _, scheme = request.param.partition(" ")
+    if scheme == "http":
+        server = request.getfixturevalue(backend)
+        named = {"endpoint": server.endpoint, "region": server.region}
+    elif backend == "minio":
+        server, ca_file = request.getfixturevalue("secure")
+        named = {"endpoint": server.endpoint, "region": server.region, "ca_file": ca_file}
     else:
-        server = request.getfixturevalue("minio")
-    keys = {"access_key": server.access_key, "secret_key": server.secret_key}
-    return {"endpoint": server.endpoint, "region": server.region, **keys, **named}
+        server, ca_file = request.getfixturevalue("secure_obs")
+        named = {"endpoint": server.address, "ca_file": ca_file}
+    return backend, {**named, "access_key": server.access_key, "secret_key": server.secret_key}
 
 
 @pytest.fixture
-def bucket(settings: Mapping[str, str]) -> str:
-    name = f"memory-{secrets.token_hex(6)}"
+def bucket(service: Service) -> str:
+    name, (backend, settings) = f"memory-{secrets.token_hex(6)}", service
     told: dict[str, Any] = {**settings}
-    with StorageClient("minio", environment={}, **told) as client:
+    with StorageClient(backend, environment={}, **told) as client:
         client.create_bucket(name)
     return name
 
@@ -120,17 +137,18 @@ def growth(script: str, *arguments: object) -> int:
     return int(done.stdout)
 
 
-@pytest.mark.parametrize("algorithm", ["crc32c", "md5"])
-def test_a_part_in_memory_costs_itself_and_4_mib(settings: dict[str, str], bucket: str, algorithm: str) -> None:
-    rose = growth(FROM_MEMORY, settings, bucket, algorithm)
-    print(f"{settings['endpoint']}, {algorithm}: {rose / MIB:.1f} MiB")
+@pytest.mark.parametrize("own", [True, False], ids=["the service's own checksum", "MD5"])
+def test_a_part_in_memory_costs_itself_and_4_mib(service: Service, bucket: str, own: bool) -> None:
+    algorithm = {"minio": "crc32c", "obs": "crc64"}[service[0]] if own else "md5"
+    rose = growth(FROM_MEMORY, *service, bucket, algorithm)
+    print(f"{service[0]}, {service[1]['endpoint']}, {algorithm}: {rose / MIB:.1f} MiB")
     assert PART - MIB <= rose <= PART + 4 * MIB  # the kernel counts pages by the dozen
 
 
-def test_a_streamed_part_costs_8_mib(settings: dict[str, str], bucket: str, tmp_path: Path) -> None:
+def test_a_streamed_part_costs_8_mib(service: Service, bucket: str, tmp_path: Path) -> None:
     small, large = tmp_path / "small", tmp_path / "large"
     small.write_bytes(os.urandom(6 * MIB))
     large.write_bytes(os.urandom(PART + 1))
-    rose = growth(STREAMED, settings, bucket, str(small), str(large))
-    print(f"{settings['endpoint']}, streamed: {rose / MIB:.1f} MiB")
+    rose = growth(STREAMED, *service, bucket, str(small), str(large))
+    print(f"{service[0]}, {service[1]['endpoint']}, streamed: {rose / MIB:.1f} MiB")
     assert 0 <= rose <= 8 * MIB

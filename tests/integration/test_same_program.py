@@ -1,4 +1,4 @@
-"""One program, unchanged, on three backends: only the environment differs, and it says the same on each."""
+"""One program, unchanged, on every backend: only the environment differs, and it says the same on each."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from storagekit.testing.emulator import resolving_environment
 from storagekit.testing.http_source import SourceProcess
 from storagekit.testing.servers import S3Server
 from tests.integration.conftest import sha256_of_pattern
@@ -19,7 +20,7 @@ PROGRAM = Path(__file__).parents[2] / "docs" / "examples" / "same_program.py"
 SIZE = 40 * 1024**2 + 7
 
 
-def environments(minio: S3Server, root: Path) -> dict[str, dict[str, str]]:
+def environments(minio: S3Server, obs: S3Server, root: Path) -> dict[str, dict[str, str]]:
     """What is set for each backend, and nothing else: ``s3`` is told in AWS's own words."""
     return {
         "minio": {
@@ -35,6 +36,13 @@ def environments(minio: S3Server, root: Path) -> dict[str, dict[str, str]]:
             "AWS_SECRET_ACCESS_KEY": minio.secret_key,
             "AWS_REGION": minio.region,
         },
+        "obs": {
+            "STORAGEKIT_BACKEND": "obs",
+            "OBS_SERVER": obs.endpoint.replace("127.0.0.1", "obs.test"),
+            "OBS_ACCESS_KEY_ID": obs.access_key,
+            "OBS_SECRET_ACCESS_KEY": obs.secret_key,
+            **resolving_environment("obs.test", {}),
+        },
         "local": {"STORAGEKIT_BACKEND": "local", "STORAGEKIT_LOCAL_ROOT": str(root)},
     }
 
@@ -43,11 +51,11 @@ def test_program_has_at_most_60_lines() -> None:
     assert len(PROGRAM.read_text("utf-8").splitlines()) <= 60
 
 
-def test_the_same_program_does_the_same_on_three_backends(minio: S3Server, tmp_path: Path) -> None:
+def test_the_same_program_does_the_same_on_every_backend(minio: S3Server, obs: S3Server, tmp_path: Path) -> None:
     inherited = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
     said: dict[str, list[str]] = {}
     with SourceProcess("--size", str(SIZE)) as source:
-        for backend, environment in environments(minio, tmp_path / "root").items():
+        for backend, environment in environments(minio, obs, tmp_path / "root").items():
             finished = subprocess.run(
                 [sys.executable, "-W", "error", str(PROGRAM), source.url],
                 env={**inherited, "HOME": str(tmp_path), **environment},
@@ -71,4 +79,4 @@ def test_the_same_program_does_the_same_on_three_backends(minio: S3Server, tmp_p
     ]
     for backend, lines in said.items():
         assert [line.startswith(start) for line, start in zip(lines, expected, strict=True)] == [True] * 8, backend
-    assert said["minio"] == said["s3"] == said["local"]
+    assert said["minio"] == said["s3"] == said["obs"] == said["local"]

@@ -18,22 +18,25 @@ from storagekit.testing.http_source import Behaviour, SourceServer
 from storagekit.testing.proxy import Answer, Fault, FaultProxy, is_any
 from storagekit.testing.servers import S3Server
 from storagekit_minio.driver import MinioDriver
-from tests.integration.conftest import S3Target, Sender
+from storagekit_obs.driver import ObsDriver
+from tests.integration.conftest import S3Target, Sender, target_on
 
 pytestmark = pytest.mark.integration
 
 Secret = Callable[[str], str]
 KIB = 1024
+DRIVERS: dict[str, type[MinioDriver | ObsDriver]] = {"minio": MinioDriver, "obs": ObsDriver}
 
 
-@pytest.fixture
-def target(minio: S3Server) -> S3Target:
-    return S3Target(minio, minio.endpoint)
+@pytest.fixture(params=["minio", "obs"])
+def target(request: pytest.FixtureRequest) -> S3Target:
+    server: S3Server = request.getfixturevalue(request.param)
+    return target_on(server, server.endpoint)
 
 
 @pytest.fixture
 def client(target: S3Target) -> Iterator[StorageClient]:
-    with StorageClient("minio", target.bucket, environment=target.environment) as client:
+    with StorageClient(target.backend, target.bucket, environment=target.environment) as client:
         yield client
 
 
@@ -68,7 +71,7 @@ def test_a_signed_url_is_in_no_error_and_in_nothing_that_is_left_behind(
 ) -> None:
     twice = RetryPolicy(attempts=2, base_s=0.01)
     with SourceServer(100 * KIB, behaviour=behaviour) as source:
-        with StorageClient("minio", target.bucket, environment=target.environment, retry=twice) as impatient:
+        with StorageClient(target.backend, target.bucket, environment=target.environment, retry=twice) as impatient:
             with pytest.raises(errors.ServiceError) as caught:
                 impatient.upload_url(signed(source.url, secret), "key")
     show(caught.value)
@@ -76,10 +79,11 @@ def test_a_signed_url_is_in_no_error_and_in_nothing_that_is_left_behind(
         show(client.get_object(name))
 
 
-@pytest.mark.parametrize("wrong", ["MINIO_SECRET_KEY", "MINIO_SESSION_TOKEN"])
+@pytest.mark.parametrize("wrong", ["secret", "token"])
 def test_keys_and_tokens_that_are_refused_are_in_no_error(target: S3Target, secret: Secret, wrong: str) -> None:
-    environment = {**target.environment, wrong: secret("wrong")}
-    with StorageClient("minio", target.bucket, environment=environment) as client:
+    name = target.secret_variable if wrong == "secret" else target.token_variable
+    environment = {**target.environment, name: secret("wrong")}
+    with StorageClient(target.backend, target.bucket, environment=environment) as client:
         with pytest.raises(errors.CredentialsError) as caught:
             client.get_object("key")
         show(caught.value, client)
@@ -89,35 +93,31 @@ def test_what_a_service_repeats_is_not_repeated_with_the_signature(target: S3Tar
     """A request that fails for good names the place and the code, and not the headers that were sent."""
     sender = Sender(target, tmp_path / "homes")
     with FaultProxy(target.server.endpoint, [Fault(is_any(), Answer(403, "AccessDenied"))]) as proxy:
-        target.environment["MINIO_ENDPOINT"] = proxy.endpoint
-        finished = sender.run("ls", f"minio://{target.bucket}", "--json", "--log-level", "debug")
+        target.point_at(proxy.endpoint)
+        finished = sender.run("ls", target.bucket_uri, "--json", "--log-level", "debug")
 
     assert (4, True) == (finished.code, "Traceback" in finished.err)
 
 
 def test_a_url_that_is_signed_here_is_given_and_not_logged(target: S3Target) -> None:
-    driver = MinioDriver.from_settings(
-        {
-            "endpoint": target.server.endpoint,
-            "access_key": target.server.access_key,
-            "secret_key": target.server.secret_key,
-        }
-    )
+    server = target.server
+    account = {"endpoint": server.endpoint, "access_key": server.access_key, "secret_key": server.secret_key}
+    driver = DRIVERS[target.backend].from_settings(account)
     urls = [driver.presign(operation, target.bucket, "key", timedelta(minutes=1)) for operation in ("GET", "PUT")]
     driver.close()
 
-    assert all("X-Amz-Signature=" in url for url in urls)
+    assert all("Signature=" in url for url in urls)
     show(driver.limits)
 
 
 COMMANDS = [
     ["config", "show"],
-    ["config", "check", "minio://{bucket}"],
-    ["ls", "minio://{bucket}"],
-    ["stat", "minio://{bucket}/key"],
-    ["uploads", "list", "minio://{bucket}"],
-    ["rm", "minio://{bucket}/key"],
-    ["cp", "{url}", "minio://{bucket}/key"],
+    ["config", "check", "{bucket}"],
+    ["ls", "{bucket}"],
+    ["stat", "{bucket}/key"],
+    ["uploads", "list", "{bucket}"],
+    ["rm", "{bucket}/key"],
+    ["cp", "{url}", "{bucket}/key"],
 ]
 
 
@@ -128,10 +128,10 @@ def test_no_command_shows_a_secret_at_debug(
 ) -> None:
     sender = Sender(target, tmp_path / "homes")
     if not right:
-        target.environment |= {"MINIO_SECRET_KEY": secret("key"), "MINIO_SESSION_TOKEN": secret("token")}
+        target.environment |= {target.secret_variable: secret("key"), target.token_variable: secret("token")}
     with SourceServer(KIB) as source:
         url = signed(source.url, secret)
-        words = [word.format(bucket=target.bucket, url=url) for word in command]
+        words = [word.format(bucket=target.bucket_uri, url=url) for word in command]
         finished = sender.run(*words, *([] if right else ["--json"]), "--log-level", "debug")
 
     fine = right or command == ["config", "show"]

@@ -14,7 +14,7 @@ import pytest
 from storagekit.testing.killing import AfterRequest, run_until
 from storagekit.testing.proxy import FaultProxy, is_part
 from storagekit.testing.servers import S3Server
-from tests.integration.conftest import Finished, S3Target, Sender, Target
+from tests.integration.conftest import Finished, S3Target, Sender, Target, target_on
 from tests.integration.test_faults import KEY, MIB, OPTIONS, PART, sha256
 
 pytestmark = pytest.mark.integration
@@ -30,14 +30,14 @@ def length(number: int) -> int:
 
 
 @pytest.fixture
-def proxy(s3_server: S3Server) -> Iterator[FaultProxy]:
-    with FaultProxy(s3_server.endpoint) as proxy:
+def proxy(service: S3Server) -> Iterator[FaultProxy]:
+    with FaultProxy(service.endpoint) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def behind(s3_server: S3Server, proxy: FaultProxy) -> S3Target:
-    return S3Target(s3_server, proxy.endpoint)
+def behind(service: S3Server, proxy: FaultProxy) -> S3Target:
+    return target_on(service, proxy.endpoint)
 
 
 @pytest.fixture

@@ -25,7 +25,15 @@ from storagekit.testing.http_source import SourceProcess, SourceServer
 from storagekit.testing.proxy import TCPProxy
 from storagekit.testing.servers import S3Server, start_minio
 from storagekit.testing.tls import ALERT, GO, NGINX, Authority, TLSFront, only_tls_1_1, self_signed
-from tests.integration.conftest import Finished, LocalTarget, S3Target, Sender, killed_at_the_end, sha256_of_pattern
+from tests.integration.conftest import (
+    Finished,
+    LocalTarget,
+    S3Target,
+    Sender,
+    killed_at_the_end,
+    sha256_of_pattern,
+    target_on,
+)
 from tests.secrets_scan import declare
 
 pytestmark = pytest.mark.integration
@@ -57,13 +65,14 @@ class Side:
         return self.sender.run(*self.command(address))
 
 
-@pytest.fixture(params=["service", "source"])
-def side(request: pytest.FixtureRequest, minio: S3Server, tmp_path: Path) -> Iterator[Side]:
-    """The storage service, and a web server that is read from."""
-    if request.param == "service":
-        target = S3Target(minio, minio.endpoint)
-        command = ["ls", "--json", f"minio://{target.bucket}"]
-        yield Side(*place_of(minio), Sender(target, tmp_path / "homes"), lambda _: command, "MINIO_ENDPOINT")
+@pytest.fixture(params=["minio", "obs", "source"])
+def side(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Side]:
+    """The storage services, and a web server that is read from."""
+    if request.param != "source":
+        server: S3Server = request.getfixturevalue(request.param)
+        target = target_on(server, server.endpoint)
+        command, variable = ["ls", "--json", target.bucket_uri], f"{request.param.upper()}_ENDPOINT"
+        yield Side(*place_of(server), Sender(target, tmp_path / "homes"), lambda _: command, variable)
         return
     local = LocalTarget(tmp_path / "root")
     with SourceServer(100_000) as source:

@@ -12,7 +12,7 @@ import pytest
 
 from storagekit.testing.proxy import Fault, FaultProxy, Stall, is_get_object, is_head, is_put_object
 from storagekit.testing.servers import S3Server
-from tests.integration.conftest import S3Target, Sender, killed_at_the_end
+from tests.integration.conftest import S3Target, Sender, killed_at_the_end, target_on
 
 pytestmark = pytest.mark.integration
 
@@ -21,7 +21,7 @@ BEFORE = 75  # files that are sent or fetched before the kill
 WORKERS = 4
 
 
-@pytest.fixture(params=["minio", "moto", "rclone", "rgw"])
+@pytest.fixture(params=["minio", "moto", "rclone", "rgw", "obs"])
 def server(request: pytest.FixtureRequest) -> S3Server:
     """Not on Swift: a tree takes 800 requests, of 10 ms each there."""
     server: S3Server = request.getfixturevalue(request.param)
@@ -36,7 +36,7 @@ def proxy(server: S3Server) -> Iterator[FaultProxy]:
 
 @pytest.fixture
 def target(server: S3Server, proxy: FaultProxy) -> S3Target:
-    return S3Target(server, proxy.endpoint)
+    return target_on(server, proxy.endpoint)
 
 
 @pytest.fixture
@@ -72,9 +72,9 @@ def test_a_killed_tree_goes_on_where_it_stopped(
     up, down = ["cp", "-r", str(directory), prefix, *options], ["cp", "-r", prefix, str(tmp_path / "out"), *options]
 
     with FaultProxy(server.endpoint, [Fault(is_put_object(), Stall(60), times=None, skip=BEFORE)]) as stalling:
-        target.environment["MINIO_ENDPOINT"] = stalling.endpoint
+        target.point_at(stalling.endpoint)
         kill_when(sender, up, stalling, is_put_object(), BEFORE + WORKERS)
-    target.environment["MINIO_ENDPOINT"] = proxy.endpoint
+    target.point_at(proxy.endpoint)
     second = sender.run(*up).result
     sent = [one.path for one in proxy.exchanges if is_put_object()(one) and ".storagekit" not in one.path]
     proxy.clear()
@@ -87,9 +87,9 @@ def test_a_killed_tree_goes_on_where_it_stopped(
     assert 0 == proxy.count(is_put_object())
 
     with FaultProxy(server.endpoint, [Fault(is_get_object(), Stall(60), times=None, skip=BEFORE)]) as stalling:
-        target.environment["MINIO_ENDPOINT"] = stalling.endpoint
+        target.point_at(stalling.endpoint)
         kill_when(sender, down, stalling, is_get_object(), BEFORE + WORKERS)
-    target.environment["MINIO_ENDPOINT"] = proxy.endpoint
+    target.point_at(proxy.endpoint)
     second = sender.run(*down).result
     proxy.clear()
     third = sender.run(*down).result
@@ -113,6 +113,6 @@ def test_a_tree_is_copied_on_the_server_and_deleted_with_its_bucket(
 
     assert [(FILES + 1, 0), (0, FILES + 1)] == [(one["copied"], one["skipped"]) for one in copied]
     assert (FILES + 1, set()) == (deleted["deleted"], left)
-    assert 1 == sender.run("rb", f"minio://{target.bucket}").code
-    assert 0 == sender.run("rb", "--force", "--yes", f"minio://{target.bucket}").code
+    assert 1 == sender.run("rb", f"{target.bucket_uri}").code
+    assert 0 == sender.run("rb", "--force", "--yes", f"{target.bucket_uri}").code
     assert not target.client.bucket_exists(bucket_name=target.bucket)

@@ -157,9 +157,9 @@ def test_only_the_command_line_knows_the_command_line() -> None:
     assert users <= {*under("storagekit.cli"), "storagekit.__main__", "storagekit.testing.hostile.__main__"}
 
 
-def test_only_the_demo_uses_the_test_kit() -> None:
+def test_only_the_demo_and_the_emulators_use_the_test_kit() -> None:
     users = {name for name, module in MODULES.items() if module.own & set(under("storagekit.testing"))}
-    assert {"storagekit.cli.demo"} == users - set(under("storagekit.testing"))
+    assert {"storagekit.cli.demo", "storagekit.cli.emulate"} == users - set(under("storagekit.testing"))
 
 
 def test_no_module_imports_itself_in_a_circle() -> None:

@@ -18,7 +18,7 @@ How it works, module by module:
 """
 
 from storagekit.testing.emulator.accounts import Account
-from storagekit.testing.emulator.emulator import OBS_LIMITS, Emulator, Settings
+from storagekit.testing.emulator.emulator import LIMITS, Emulator, Settings
 from storagekit.testing.emulator.names import resolving, resolving_environment
 
-__all__ = ["OBS_LIMITS", "Account", "Emulator", "Settings", "resolving", "resolving_environment"]
+__all__ = ["LIMITS", "Account", "Emulator", "Settings", "resolving", "resolving_environment"]

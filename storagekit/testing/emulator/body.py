@@ -2,7 +2,7 @@
 
 A driver stores nothing of a body whose ``read`` raised, so a digest that does not match is found out in time: the last
 block is compared with what the client announced before anybody gets it. One block of 1 MiB is in memory, however
-large the body is; only a chunked one, whose size nobody knows, is first received as a whole, on disk from 8 MiB on.
+large the body is; only a chunked one, whose size nobody knows, is first received as a whole, into a file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ BLOCK = 1 << 20
 MAX_BODY = 5 * 1024**3  # what OBS takes in one request
 MAX_XML = 4 << 20  # 10,000 parts take about 1 MB
 
-_IN_MEMORY = 8 << 20
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 
 
@@ -85,12 +84,17 @@ def _sha256(text: str | None) -> str | None:
 
 
 class Incoming:
-    """A body that arrives; a ``storagekit.driver.Body``. ``go_on`` is called before the first byte is waited for."""
+    """A body that arrives; a ``storagekit.driver.Body``.
+
+    ``go_on`` is called before the first byte is waited for; from then on the body is ``touched``. It is ``stalled``
+    where the rest did not come in time, and then nothing more can be read.
+    """
 
     def __init__(self, stream: Stream, size: int, go_on: Callable[[], object] = lambda: None) -> None:
         self.size = size
         self.failed: BaseException | None = None
         self.touched = False
+        self.stalled = False
         self._stream = stream
         self._go_on = go_on
         self._left = size
@@ -165,6 +169,7 @@ class Incoming:
         try:
             count = self._stream.readinto(self._buffer[:wanted]) or 0
         except TimeoutError:
+            self.stalled = True
             raise Refusal("RequestTimeout", "Your socket connection to the server was not read from in time.") from None
         except OSError:
             raise ClientGone from None
@@ -191,20 +196,29 @@ class Incoming:
 
 def receive_chunked(lines: BinaryIO) -> tuple[BinaryIO, int]:
     """Receive a chunked body as a whole. Returns a file at its start, and the size. Raises ClientGone, Refusal."""
-    file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  # whoever asked reads and closes it
-    size = 0
+    file = tempfile.TemporaryFile()  # noqa: SIM115  # whoever asked reads and closes it
     try:
-        while count := _chunk_size(lines.readline(1024)):
-            size += count
-            if size > MAX_BODY:
-                raise Refusal("EntityTooLarge", f"One request takes {MAX_BODY:,} bytes at most.")
-            _copy_chunk(lines, file, count)
-        while lines.readline(65_536).strip():  # trailers
-            pass
+        size = _receive_chunks(lines, file)
     except OSError:
+        file.close()
         raise ClientGone from None
+    except BaseException:
+        file.close()
+        raise
     file.seek(0)
-    return file, size  # type: ignore[return-value]  # it has all of BinaryIO that is used
+    return file, size
+
+
+def _receive_chunks(lines: BinaryIO, file: BinaryIO) -> int:
+    size = 0
+    while count := _chunk_size(lines.readline(1024)):
+        size += count
+        if size > MAX_BODY:
+            raise Refusal("EntityTooLarge", f"One request takes {MAX_BODY:,} bytes at most.")
+        _copy_chunk(lines, file, count)
+    while lines.readline(65_536).strip():  # trailers
+        pass
+    return size
 
 
 def _chunk_size(line: bytes) -> int:
@@ -214,7 +228,7 @@ def _chunk_size(line: bytes) -> int:
     return int(digits, 16)
 
 
-def _copy_chunk(lines: BinaryIO, file: tempfile.SpooledTemporaryFile[bytes], count: int) -> None:
+def _copy_chunk(lines: BinaryIO, file: BinaryIO, count: int) -> None:
     while count:
         block = lines.read(min(count, BLOCK))
         if not block:

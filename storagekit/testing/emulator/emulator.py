@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ACCESS_KEY, SECRET_KEY = "storagekit-access", "storagekit-secret-for-tests-only"
 """The account that there is where none is given."""
 
-OBS_LIMITS = Limits(min_part=100 * 1024, checksum="crc64", complete_order="initiation")
+LIMITS = Limits(min_part=100 * 1024, checksum="crc64", complete_order="initiation")
 """OBS's: parts of 100 KB to 5 GB, keys of 1,024 bytes; the emulator enforces them with any driver."""
 
 
@@ -41,7 +41,7 @@ class Settings:
 
     region: str = "region-1"
     v4_region: str | None = None
-    min_part: int = OBS_LIMITS.min_part
+    min_part: int = LIMITS.min_part
     idle_s: float = 60.0
 
 
@@ -75,7 +75,7 @@ class Emulator:
     ) -> None:
         if vendor not in VENDORS:
             raise ValueError(f"no emulator of {vendor!r}; there is {', '.join(VENDORS)}")
-        self.driver = driver or MemoryDriver(OBS_LIMITS, now=lambda: datetime.fromtimestamp(clock(), timezone.utc))
+        self.driver = driver or MemoryDriver(LIMITS, now=lambda: datetime.fromtimestamp(clock(), timezone.utc))
         self.accounts = as_accounts({ACCESS_KEY: SECRET_KEY} if accounts is None else accounts)
         self.domain = domain or f"{vendor}.test"
         self.host = host

@@ -24,6 +24,7 @@ class Ledger:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
         self._lock = threading.Lock()
+        self._made = False
         self._facts: dict[str, Mapping[str, str]] = dict(self._stored())
 
     def get(self, name: str) -> Mapping[str, str]:
@@ -45,11 +46,14 @@ class Ledger:
                 self._driver.delete(BUCKET, name)
 
     def _make_bucket(self) -> None:
+        if self._made:
+            return
         try:
             self._driver.create_bucket(BUCKET)
         except Exception as error:
             if self._driver.classify(error).code is not Code.BUCKET_EXISTS:
                 raise
+        self._made = True
 
     def _stored(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         if not self._driver.bucket_exists(BUCKET):

@@ -54,13 +54,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def finish(self) -> None:
         super().finish()
         if isinstance(self.request, ssl.SSLSocket):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):  # the latter where the other side has broken off
                 self.request.settimeout(0)
                 self.request.unwrap()  # says that this is the end; the answer to that is not waited for
             self.request.close()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name http.server gives it
         """Keep standard error quiet."""
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer what ``http.server`` cannot parse, or has no method for, in the service's own words."""
+        self.close_connection = True
+        self.request_version = self.protocol_version  # else there is no status line for what looks like HTTP/0.9
+        self.command = getattr(self, "command", None) or "GET"
+        known = "MethodNotAllowed" if code == http.HTTPStatus.NOT_IMPLEMENTED else "BadRequest"
+        self._send(self._service.refuse(Request(self.command, "/"), Refusal(known, message or "Bad request.")))
 
     def handle_expect_100(self) -> bool:
         self._waits = True
@@ -76,19 +84,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
         finally:
             self._waits = False
 
-    do_HEAD = do_PUT = do_POST = do_DELETE = do_OPTIONS = do_PATCH = do_GET  # noqa: N815 - http.server's names
+    def __getattr__(self, name: str) -> Any:
+        """Let the service answer every method: http.server would refuse ``do_PUU`` by a page in HTML."""
+        if name.startswith("do_"):
+            return self.do_GET
+        raise AttributeError(name)
 
     def _answer(self, request: Request, body: Incoming | Refusal) -> Answer:
         if isinstance(body, Refusal):
             self.close_connection = True  # where its body ends is unknown
             return self._service.refuse(request, body)
         answer = self._service.answer(request, body)
-        if self._waits and body.size and not body.touched:
+        if body.stalled or (self._waits and body.size and not body.touched):
             self.close_connection = True
             return answer
         try:
             body.drain()
-        except Refusal as refusal:
+        except Refusal as refusal:  # the rest did not come in time
             self.close_connection = True
             return self._service.refuse(request, refusal)
         return answer

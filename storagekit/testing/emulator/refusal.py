@@ -15,6 +15,7 @@ STATUS: Mapping[str, int] = MappingProxyType(
         "AccessDenied": 403,
         "BadDigest": 400,
         "BadDomainName": 400,
+        "BadRequest": 400,
         "BucketAlreadyExists": 409,
         "BucketAlreadyOwnedByYou": 409,
         "BucketNotEmpty": 409,

@@ -80,12 +80,12 @@ def is_list_parts() -> Predicate:
 
 
 def is_put_object() -> Predicate:
-    """PutObject (path-style address: ``/bucket/key``)."""
+    """PutObject, by the bucket in the path or in the host name."""
     return lambda request: request.method == "PUT" and "uploadId" not in request.query and _has_key(request)
 
 
 def is_get_object() -> Predicate:
-    """GetObject (path-style address: ``/bucket/key``)."""
+    """GetObject, by the bucket in the path or in the host name."""
     return lambda request: request.method == "GET" and "uploadId" not in request.query and _has_key(request)
 
 
@@ -95,4 +95,8 @@ def is_head() -> Predicate:
 
 
 def _has_key(request: Request) -> bool:
-    return bool(request.path.lstrip("/").partition("/")[2])
+    """Below an address or localhost there is no host name for a bucket: it is the first segment of the path."""
+    host = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
+    in_path = host in ("", "localhost") or host.strip("[]").replace(".", "").replace(":", "").isdigit()
+    path = request.path.lstrip("/")
+    return bool(path.partition("/")[2] if in_path else path)

@@ -1,7 +1,7 @@
 """Runs at the start of a child of ``resolving_environment``: the domains of a variable become loopback.
 
-It stands in front of the path, so it hides another ``sitecustomize``; that one is run first. No module of storagekit is
-imported: the child may be any Python.
+It stands in front of the path and hides the ``sitecustomize`` behind it; that one is run first. No module of
+storagekit is imported: the child may be any Python.
 """
 # ruff: noqa: INP001  # a directory of PYTHONPATH, no package
 
@@ -15,8 +15,8 @@ _HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120  # ev
 
 
 def _run_hidden() -> None:
-    elsewhere = [entry for entry in sys.path if os.path.abspath(entry or os.curdir) != _HERE]  # noqa: PTH100
-    spec = importlib.machinery.PathFinder.find_spec("sitecustomize", elsewhere)
+    path = [os.path.abspath(entry or os.curdir) for entry in sys.path]  # noqa: PTH100
+    spec = importlib.machinery.PathFinder.find_spec("sitecustomize", path[path.index(_HERE) + 1 :])
     if spec is not None and spec.loader is not None:
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
 

@@ -51,6 +51,8 @@ def _host(request: Request) -> str:
     given = (request.header("host") or "").lower()
     if not given:
         raise Refusal("InvalidRequest", "The request has no Host.")
+    if "," in given:
+        raise Refusal("InvalidRequest", "The request has more than one Host.")
     if given.startswith("["):
         return given.partition("]")[0][1:]
     return given.rpartition(":")[0] if ":" in given else given

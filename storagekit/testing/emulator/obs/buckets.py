@@ -46,9 +46,11 @@ def list_buckets(store: Store, call: Call) -> Answer:
 
 
 def create_bucket(store: Store, call: Call) -> Answer:
-    """Make a bucket."""
+    """Make a bucket. One's own in the same region is there already, which is success ("Creating a Bucket")."""
     location = _location_in(call.body.whole(), store.region)
-    if call.bucket == BUCKET or (store.driver.bucket_exists(call.bucket) and store.owner_of(call.bucket) != call.owner):
+    if call.bucket == BUCKET or store.driver.bucket_exists(call.bucket):
+        if (store.owner_of(call.bucket), store.location_of(call.bucket)) == (call.owner, location):
+            return Answer(200, {"Location": f"/{call.bucket}"})
         raise Refusal("BucketAlreadyExists", "The requested bucket name is not available.", BucketName=call.bucket)
     store.driver.create_bucket(call.bucket)
     created = iso(datetime.fromtimestamp(store.clock(), timezone.utc))

@@ -13,6 +13,7 @@ from storagekit.testing.emulator import xml
 from storagekit.testing.emulator.answer import Answer
 from storagekit.testing.emulator.obs.buckets import iso, owner_node, xml_answer
 from storagekit.testing.emulator.obs.dialect import OBS
+from storagekit.testing.emulator.obs.labels import labels_of
 from storagekit.testing.emulator.obs.store import Call, Store
 from storagekit.testing.emulator.refusal import Refusal
 from storagekit.types import ObjectInfo, ObjectPage, Part, PendingUpload, Upload
@@ -115,7 +116,7 @@ def _rows_2(call: Call, query: _Query, page: ObjectPage, last: str) -> list[xml.
 def _content(call: Call, query: _Query, info: ObjectInfo) -> xml.Node:
     size: list[xml.Node] = [("ETag", f'"{info.etag}"'), ("Size", str(info.size)), owner_node(call)]
     named: list[xml.Node] = [*query.shown(("Key", info.key)), ("LastModified", iso(info.modified))]
-    return "Contents", [*named, *size, ("StorageClass", "STANDARD")]
+    return "Contents", [*named, *size, ("StorageClass", call.dialect.storage_class(labels_of(info).storage_class))]
 
 
 def all_uploads(driver: Driver, bucket: str, prefix: str = "") -> Iterator[PendingUpload]:

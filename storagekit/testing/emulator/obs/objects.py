@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from storagekit.driver import Code, Reader
 from storagekit.testing.emulator import xml
 from storagekit.testing.emulator.answer import Answer
-from storagekit.testing.emulator.body import MAX_BODY, announced_by
+from storagekit.testing.emulator.body import MAX_BODY
 from storagekit.testing.emulator.conditions import is_unchanged, parse_range
 from storagekit.testing.emulator.obs.address import check_key
 from storagekit.testing.emulator.obs.buckets import iso, xml_answer
@@ -49,13 +49,12 @@ def put_object(store: Store, call: Call) -> Answer:
 
 
 def check_size(call: Call) -> None:
-    """Raise Refusal for a body without a size, or of more than OBS takes; and say what has to be proven."""
+    """Raise Refusal for a body without a size, or of more than OBS takes."""
     request = call.request
     if request.header("content-length") is None and request.header("transfer-encoding") is None:
         raise Refusal("MissingContentLength", "You must provide the Content-Length HTTP header.")
     if call.body.size > MAX_BODY:
         raise Refusal("EntityTooLarge", f"One request takes {MAX_BODY:,} bytes at most.")
-    call.body.expect(announced_by(request, call.dialect.prefix))
 
 
 def class_header(dialect: Dialect, labels: Labels) -> dict[str, str]:

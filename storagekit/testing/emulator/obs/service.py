@@ -120,6 +120,8 @@ class ObsService:
 
 def route(request: Request, address: Address, dialect: Dialect) -> Operation:
     """Return the operation that is asked for. Raises Refusal where the emulator, or OBS, has none."""
+    if request.prefixed(dialect.header("server-side-encryption")):
+        raise Refusal("NotImplemented", "This emulator does not encrypt.")
     level = "object" if address.key else "bucket" if address.bucket else "service"
     asked = [name for name, _ in request.query if _is_sub_resource(name)]
     if len(asked) > 1:

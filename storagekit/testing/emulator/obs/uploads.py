@@ -1,7 +1,8 @@
 """Multipart uploads: initiate, parts, complete, abort.
 
 Of two uploads for one key the object of the one that was initiated last stays, whichever is completed last: OBS's own
-rule. A complete that comes too late by it is answered like any other, and publishes nothing.
+rule, of completes only ("Completing a Multipart Upload", api-obs obs_04_0102). A complete that comes too late by it is
+answered like any other, and publishes nothing.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def complete(store: Store, call: Call) -> Answer:
         result = _publish(store, call, upload, parts)
     if crc is not None:
         store.remember_crc(call.bucket, call.key, result.etag, crc)
-    place = f"{store.scheme}://{call.bucket}.{store.domain}/{call.key}"
+    place = f"{store.scheme}://{call.request.header('host')}{call.request.path}"
     rows: list[xml.Node] = [("Location", place), ("Bucket", call.bucket), ("Key", call.key)]
     named = ("CompleteMultipartUploadResult", [*rows, ("ETag", f'"{result.etag}"')])
     return xml_answer(call, named, crc_header(call.dialect, crc))
@@ -148,8 +149,11 @@ def _publish(store: Store, call: Call, upload: Upload, parts: Sequence[Part]) ->
     """Make the object, unless the one that is there is of an upload that was initiated later."""
     begun = int(store.ledger.get(f"upload/{upload.id}").get("begun", "0"))
     if _begun_of_object(store, call) <= begun:
-        return store.driver.complete_upload(upload, parts)
+        result = store.driver.complete_upload(upload, parts)
+        store.ledger.drop(f"upload/{upload.id}")  # the object's labels know by now
+        return result
     store.driver.abort_upload(upload)
+    _forget(store, upload)
     digests = hashlib.md5("".join(part.etag for part in parts).encode(), usedforsecurity=False)
     return PutResult(f"{digests.hexdigest()}-{len(parts)}")
 
@@ -169,7 +173,11 @@ def abort(store: Store, call: Call) -> Answer:
     upload = _upload(call)
     store.driver.list_parts(upload, limit=1)
     store.driver.abort_upload(upload)
-    facts = store.ledger.get(f"upload/{upload.id}")
-    store.ledger.drop(f"token/{facts.get('token', '')}")
-    store.ledger.drop(f"upload/{upload.id}")
+    _forget(store, upload)
     return Answer(204)
+
+
+def _forget(store: Store, upload: Upload) -> None:
+    token = store.ledger.get(f"upload/{upload.id}").get("token", "")
+    store.ledger.drop(f"token/{token}")
+    store.ledger.drop(f"upload/{upload.id}")

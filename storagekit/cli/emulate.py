@@ -1,0 +1,158 @@
+"""``storagekit emulate``: an object storage service on this machine, for trials and tests; one command for each."""
+
+from __future__ import annotations
+
+import os
+import signal
+import ssl
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from storagekit.cli import _options
+from storagekit.cli._command import command
+from storagekit.cli._output import Output
+from storagekit.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from storagekit.testing.emulator import Account, Emulator
+
+Port = Annotated[int, typer.Option(metavar="N", min=0, max=65_535, help="Port to listen on; 0 takes a free one.")]
+Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
+Root = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", file_okay=False, help="Keep the data in this directory; without it, in memory."),
+]
+Domain = Annotated[str, typer.Option(metavar="NAME", help="Name of the endpoint; buckets are names below it.")]
+Certificate = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", dir_okay=False, help="Speak TLS with this certificate and private key, both in PEM."),
+]
+
+app = typer.Typer(
+    help="Run an object storage service on this machine, for trials and tests.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _all() -> None:
+    """Run an object storage service on this machine, for trials and tests."""
+
+
+@command
+def obs(
+    port: Port = 9100,
+    host: Host = "127.0.0.1",
+    root: Root = None,
+    domain: Domain = "obs.test",
+    certificate: Certificate = None,
+    as_json: _options.Json = False,
+) -> None:
+    """Run a Huawei OBS that verifies signatures, digests, clocks and limits as OBS does, until Ctrl-C.
+
+    OBS_ACCESS_KEY_ID and OBS_SECRET_ACCESS_KEY are the account, with OBS_SECURITY_TOKEN a temporary one; where they
+    are not set there is an account for trials, which is shown.
+
+    \b
+    Examples:
+      storagekit emulate obs --port 9100
+      storagekit emulate obs --root ./buckets --json
+    """
+    account = ("OBS_ACCESS_KEY_ID", "OBS_SECRET_ACCESS_KEY", "OBS_SECURITY_TOKEN")
+    accounts = account_of(os.environ, *account)
+    _serve(_emulator("obs", port, host, root, domain, certificate, accounts), root, Output(as_json))
+
+
+def account_of(environment: Mapping[str, str], key: str, secret: str, token: str) -> dict[str, Account] | None:
+    """Return the account that variables of these names say, or None. Raises ConfigurationError for half of one."""
+    from storagekit.testing.emulator import Account
+
+    if not environment.get(key) and not environment.get(secret):
+        return None
+    if not environment.get(key) or not environment.get(secret):
+        raise ConfigurationError(f"{key} and {secret} need each other", hint="Set both, or none of them")
+    return {environment[key]: Account(environment[secret], environment.get(token) or None)}
+
+
+def _emulator(
+    vendor: str,
+    port: int,
+    host: str,
+    root: Path | None,
+    domain: str,
+    certificate: Path | None,
+    accounts: dict[str, Account] | None,
+) -> Emulator:
+    from storagekit.drivers.local import LocalDriver
+    from storagekit.testing.emulator import Emulator
+
+    driver = LocalDriver(root) if root is not None else None
+    tls = _context(certificate) if certificate is not None else None
+    return Emulator(vendor, driver, accounts, domain=domain, tls=tls, host=host, port=port)
+
+
+def _context(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"{certificate} is no certificate: {error}",
+            hint="Put the certificate and its private key into one PEM file",
+        ) from None
+    return context
+
+
+def _serve(emulator: Emulator, root: Path | None, output: Output) -> None:
+    """Serve until SIGTERM, which is the end as it should be, or until Ctrl-C."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    try:
+        emulator.start()
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {emulator.host}:{emulator.port}: {error.strerror}",
+            hint="Choose another --port or --host",
+        ) from None
+    try:
+        output.row("listening", _facts(emulator, root), "\n".join(_lines(emulator, root)))
+        print(end="", flush=True)
+        stop.wait()
+    finally:
+        emulator.close()
+
+
+def _facts(emulator: Emulator, root: Path | None) -> dict[str, object]:
+    return {
+        "endpoint": emulator.endpoint,
+        "address": emulator.address,
+        "port": emulator.port,
+        "access_key": emulator.access_key,
+        "root": root,
+    }
+
+
+def _lines(emulator: Emulator, root: Path | None) -> list[str]:
+    from storagekit.testing.emulator.emulator import ACCESS_KEY, SECRET_KEY
+
+    ours = emulator.access_key == ACCESS_KEY
+    names = f"{emulator.domain} BUCKET.{emulator.domain}"
+    return [
+        f"endpoint    {emulator.endpoint}, with a bucket's name in front of it",
+        f"or          {emulator.address}, with a bucket's name in the path",
+        f"access key  {emulator.access_key}",
+        f"secret key  {SECRET_KEY if ours else 'as in the environment'}",
+        f"data        {'in ' + str(root) if root is not None else 'in memory: gone at the end'}",
+        f"/etc/hosts  {emulator.host} {names}",
+        "Ctrl-C ends it",
+    ]
+
+
+app.command("obs")(obs)
