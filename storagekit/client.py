@@ -131,6 +131,11 @@ class StorageClient(TreeMethods, UploadMethods, ObjectMethods, ListingMethods, B
     def __getstate__(self) -> NoReturn:
         raise TypeError("a StorageClient has connections and is not pickled or copied: make one in each process")
 
+    @property
+    def driver(self) -> Driver:
+        """The driver, for what only its backend has, such as ``ObsDriver.refresh``. The client goes on using it."""
+        return self._store.driver
+
     def close(self) -> None:
         """Close the connections. A call after that works, and opens new ones."""
         self._store.driver.close()

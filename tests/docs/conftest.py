@@ -1,21 +1,23 @@
-"""What a page's snippets find: a place of their own and, where the page names MinIO, a real one."""
+"""What a page's snippets find: a place of their own, where the page names MinIO a real one, for OBS the emulator."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from storagekit import StorageClient
+from storagekit.testing.emulator import Emulator, resolving, resolving_environment
 from storagekit.testing.http_source import PatternContent, SourceServer
 from storagekit.testing.servers import S3Server
 from tests.docs.pages import RUN, blocks
 from tests.docs.place import Place
 
 BUCKET = "datasets"
+KEYS = ("access-of-the-pages", "secret-of-the-pages")
 SHARD = 18 * 1024**2  # bytes of what https://host/ serves: two parts of the default size
 
 
@@ -30,13 +32,19 @@ def web() -> Iterator[SourceServer]:
 def place(page: Path, request: pytest.FixtureRequest, tmp_path: Path, web: SourceServer) -> Iterator[Place]:
     """The place of the page that the test is about, its parameter ``page``: only its code says what it needs."""
     text = "\n".join(block.text for block in blocks(page.read_text()) if block.language in RUN)
-    words = {"https://host/": f"http://{web.host}:{web.port}/"}
-    if re.search(r"minio|MINIO|s3://|127.0.0.1:9000", text) is None:
-        yield _with_files(Place(tmp_path, words, {}), text)
-        return
-    server: S3Server = request.getfixturevalue("minio")
-    with _buckets(server, text):
-        yield _with_files(Place(tmp_path, {**words, **_words(server)}, _variables(server)), text)
+    words, variables, account = {"https://host/": f"http://{web.host}:{web.port}/"}, dict[str, str](), KEYS
+    with ExitStack() as services:
+        if re.search(r"minio|MINIO|s3://|127.0.0.1:9000", text):
+            server: S3Server = request.getfixturevalue("minio")
+            account = (server.access_key, server.secret_key)
+            services.enter_context(_buckets("minio", _variables(server), text))
+            words, variables = {**words, **_words(server)}, {**variables, **_variables(server)}
+        if re.search(r'obs://|OBS_|"obs"', text):
+            emulator = services.enter_context(_obs(account))
+            services.enter_context(_buckets("obs", _obs_variables(emulator), text))
+            words = {**words, "https://obs.cn-north-4.myhuaweicloud.com": emulator.endpoint, **_words_of(account)}
+            variables = {**variables, **_obs_variables(emulator), **resolving_environment(emulator.domain, {})}
+        yield _with_files(Place(tmp_path, words, variables), text)
 
 
 def _with_files(place: Place, text: str) -> Place:
@@ -54,8 +62,25 @@ def _words(server: S3Server) -> dict[str, str]:
     return {
         "https://minio.example.org:9000": server.endpoint,
         "127.0.0.1:9000": server.endpoint.removeprefix("http://"),
-        "my-access-key": server.access_key,
-        "my-secret-key": server.secret_key,
+        **_words_of((server.access_key, server.secret_key)),
+    }
+
+
+def _words_of(account: tuple[str, str]) -> dict[str, str]:
+    return {"my-access-key": account[0], "my-secret-key": account[1]}
+
+
+@contextmanager
+def _obs(account: tuple[str, str]) -> Iterator[Emulator]:
+    with Emulator("obs", accounts=dict([account])) as emulator, resolving(emulator.domain):
+        yield emulator
+
+
+def _obs_variables(emulator: Emulator) -> dict[str, str]:
+    return {
+        "OBS_SERVER": emulator.endpoint,
+        "OBS_ACCESS_KEY_ID": emulator.access_key,
+        "OBS_SECRET_ACCESS_KEY": emulator.secret_key,
     }
 
 
@@ -69,13 +94,13 @@ def _variables(server: S3Server) -> dict[str, str]:
 
 
 @contextmanager
-def _buckets(server: S3Server, text: str) -> Iterator[None]:
+def _buckets(backend: str, variables: Mapping[str, str], text: str) -> Iterator[None]:
     """Make the bucket that pages take for granted, and remove at the end every one that the page names."""
-    named = {BUCKET, *re.findall(r"(?:minio|s3)://([a-z0-9-]+)", text), *re.findall(r'bucket="([a-z0-9-]+)"', text)}
-    with StorageClient("minio", environment=_variables(server)) as client:
+    named = {BUCKET, *re.findall(r"(?:minio|s3|obs)://([a-z0-9-]+)", text), *re.findall(r'bucket="([a-z0-9-]+)"', text)}
+    with StorageClient(backend, environment=variables) as client:
         theirs = set(client.list_buckets())
         assert not named & theirs, "the buckets of the pages are not there before"
-        if f"mb minio://{BUCKET}" not in text:
+        if f"mb {backend}://{BUCKET}" not in text:
             client.create_bucket(BUCKET)
         yield
         for bucket in named & set(client.list_buckets()):

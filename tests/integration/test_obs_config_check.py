@@ -16,7 +16,10 @@ from storagekit.testing.emulator import Account, Emulator, resolving_environment
 pytestmark = pytest.mark.integration
 
 KEYS = {"OBS_ACCESS_KEY_ID": "AK", "OBS_SECRET_ACCESS_KEY": "SK-of-the-checkup"}
-ACCOUNTS: dict[str, str | Account] = {"AK": KEYS["OBS_SECRET_ACCESS_KEY"], "TEMPORARY": Account("TK-of-the-checkup", token="a-token")}
+ACCOUNTS: dict[str, str | Account] = {
+    "AK": KEYS["OBS_SECRET_ACCESS_KEY"],
+    "TEMPORARY": Account("TK-of-the-checkup", token="a-token"),
+}
 
 Run = Callable[..., tuple[int, str]]
 

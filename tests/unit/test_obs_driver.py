@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from obs.loadtoken import ECS
 
 import storagekit_obs
 from storagekit.driver import Code, DriverError, Limits
@@ -29,13 +31,6 @@ from tests.unit.minio_wire import Wire, answer, refused
 ACCOUNT = {"endpoint": "obs.cn-north-4.myhuaweicloud.com", "access_key": "the-key", "secret_key": "the-secret"}
 UPLOAD = Upload("bucket", "key", "id")
 PLAIN = WriteOptions()
-
-
-@pytest.fixture
-def wire() -> Iterator[Wire]:
-    server = Wire()
-    yield server
-    server.close()
 
 
 @pytest.fixture
@@ -223,6 +218,54 @@ def test_other_keys_are_used_from_the_next_request_on(wire: Wire, driver: ObsDri
     assert wire.connections == 1
 
 
+# --- the agency of a cloud server -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def metadata(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
+    """What answers at 169.254.169.254, and no keys from before: the SDK keeps them for the whole process."""
+    for name in ("ak", "sk", "token", "expires"):
+        monkeypatch.setattr(ECS, name, None)
+    server, real = Wire(), socket.getaddrinfo
+    port = int(server.address.partition(":")[2])
+
+    def getaddrinfo(host: Any, *rest: Any) -> Any:
+        return real("127.0.0.1", port, *rest[1:]) if host == "169.254.169.254" else real(host, *rest)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    yield server
+    server.close()
+
+
+def agency_keys(number: int, lasts: timedelta) -> bytes:
+    ends = (datetime.now(timezone.utc) + lasts).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    keys = {"access": f"key-{number}", "secret": "s", "securitytoken": f"token-{number}", "expires_at": ends}
+    return answer(200, json.dumps({"credential": keys}))
+
+
+def test_the_agencys_keys_are_used_and_renewed_before_they_end(wire: Wire, metadata: Wire) -> None:
+    short, long = agency_keys(1, timedelta(minutes=5)), agency_keys(2, timedelta(hours=1))
+    metadata.answers = [answer(200, "api"), short, answer(200, "api"), long]
+    wire.answers = [answer(204)] * 3
+    with closing(connect(wire, credentials="ecs", access_key="", secret_key="")) as driver:
+        for _ in range(3):
+            driver.delete("bucket", "key")
+    used = [(wire.head(n)["authorization"][:9], wire.head(n)["x-obs-security-token"]) for n in range(3)]
+    assert used == [("OBS key-1", "token-1"), ("OBS key-2", "token-2"), ("OBS key-2", "token-2")]
+
+
+def test_without_an_agency_nothing_is_sent_unsigned(wire: Wire, metadata: Wire) -> None:
+    metadata.answers = [answer(404), answer(404, "")] * 3
+    wire.answers = [answer(204)]
+    with closing(connect(wire, credentials="ecs", access_key="", secret_key="")) as driver:
+        with pytest.raises(DriverError, match="the agency of this machine") as caught:
+            driver.delete("bucket", "key")
+    assert (caught.value.failure.code, wire.requests) == (Code.BAD_CREDENTIALS, [])
+
+
+# --- bodies and answers -----------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("size", [0, 1, 3_000_000])
 def test_body_without_checksum_is_not_hashed_at_all(wire: Wire, driver: ObsDriver, size: int) -> None:
     wire.answers = [answer(ETag='"abc"')]
@@ -340,3 +383,39 @@ def test_keys_that_would_address_something_else_are_not_sent(wire: Wire, driver:
     with pytest.raises(DriverError) as caught:
         driver.delete("bucket", key)
     assert (caught.value.failure.code, wire.requests) == (Code.INVALID_NAME, [])
+
+
+# --- encryption by the service ----------------------------------------------------------------------------------------
+
+SSE = "x-obs-server-side-encryption"
+
+
+def test_a_key_of_the_key_service_is_named_when_an_object_or_upload_begins(wire: Wire) -> None:
+    with closing(connect(wire, encryption="kms", kms_key_id="the-key-of-kms")) as driver:
+        wire.answers = [answer(200, "<R><UploadId>U</UploadId></R>"), answer(ETag='"e"')]
+        upload = driver.create_upload("bucket", "key", PLAIN, None)
+        driver.put_part(upload, 1, body(b"x", checksum=None))
+    assert (wire.head(0)[SSE], wire.head(0)[f"{SSE}-kms-key-id"]) == ("kms", "the-key-of-kms")
+    assert not [name for name in wire.head(1) if name.startswith(SSE)]
+
+
+def test_a_key_of_the_customers_goes_with_every_request_for_bytes() -> None:
+    key = base64.b64encode(b"k" * 32).decode()
+    settings = parse({**ACCOUNT, "customer_key": key})
+    with closing(ObsDriver(settings)) as driver:
+        opened, source = driver._opened("key"), driver._copied("bucket", "key", None)
+    assert (opened[f"{SSE}-customer-algorithm"], opened[f"{SSE}-customer-key"]) == ("AES256", key)
+    assert source["x-obs-copy-source-server-side-encryption-customer-key"] == key
+    assert settings.limits.encryption.startswith("SSE-C ")
+    assert key not in repr(settings)
+
+
+def test_a_key_of_the_customers_is_not_sent_in_the_clear() -> None:
+    with pytest.raises(ConfigurationError, match="plain HTTP"):
+        parse({**ACCOUNT, "endpoint": "http://obs.test", "customer_key": base64.b64encode(b"k" * 32).decode()})
+
+
+@pytest.mark.parametrize(("name", "value"), [("encryption", "aws:kms"), ("kms_key_id", "k")])
+def test_encryption_that_makes_no_sense(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match="kms"):
+        parse({**ACCOUNT, name: value})
