@@ -13,11 +13,8 @@ from datetime import timedelta
 from typing import Any
 from xml.sax.saxutils import escape
 
-from urllib3 import exceptions as http
-
 from storagekit.driver import Body, Code, DriverError, Failure
 from storagekit.transport.answers import Answers
-from storagekit.transport.codes import of_network
 from storagekit.transport.connections import make_pool
 from storagekit.transport.dialect import Dialect, crc64
 from storagekit.transport.driver import PRESIGNED, RestDriver, check_presigned, given, of_part
@@ -104,14 +101,6 @@ class ObsDriver(RestDriver):
             queryParams=of_part(operation, options),
         )
         return str(signed.signedUrl)
-
-    def classify(self, error: BaseException) -> Failure:
-        """Say what an exception of this driver means."""
-        if isinstance(error, DriverError):
-            return error.failure
-        if isinstance(error, (http.HTTPError, OSError)):
-            return of_network(error)
-        return Failure(Code.UNKNOWN, f"{type(error).__name__}: {error}")
 
     def _proven(self, body: Body, answer: PutResult) -> PutResult:
         """Require that the service names the CRC-64 that it computed, and that it is the one that was sent."""

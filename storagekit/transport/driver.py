@@ -14,12 +14,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Protocol
 
+from urllib3 import exceptions as http
 from urllib3.response import BaseHTTPResponse
 
 from storagekit.driver import Body, Code, DriverError, Failure, Limits, Reader
 from storagekit.transport import headers as heads
 from storagekit.transport import xml
 from storagekit.transport.answers import Answers
+from storagekit.transport.codes import of_network
 from storagekit.transport.dialect import Dialect
 from storagekit.transport.encryption import Encryption
 from storagekit.transport.headers import Headers
@@ -28,6 +30,7 @@ from storagekit.transport.reading import open_reader
 from storagekit.transport.sending import sending
 from storagekit.types import (
     RESERVED_PREFIX,
+    Checksum,
     DeleteFailure,
     ObjectInfo,
     Part,
@@ -87,7 +90,11 @@ class RestDriver:
 
     def classify(self, error: BaseException) -> Failure:
         """Say what an exception of this driver means."""
-        raise NotImplementedError
+        if isinstance(error, DriverError):
+            return error.failure
+        if isinstance(error, (http.HTTPError, OSError)):
+            return of_network(error)
+        return Failure(Code.UNKNOWN, f"{type(error).__name__}: {error}")
 
     # --- objects ------------------------------------------------------------------------------------------------------
 
@@ -114,8 +121,7 @@ class RestDriver:
 
     def put(self, bucket: str, key: str, body: Body, options: WriteOptions) -> PutResult:
         """Store one object in one request."""
-        verified = heads.digest(self._dialect, body.checksum)
-        headers = {**self._written(key, options), **self._condition(options), **verified}
+        headers = {**self._written(key, options), **self._condition(options), **self._digest(body.checksum)}
         with sending(body) as data:
             response = self._object("PUT", bucket, key, headers=headers, body=data)
         return self._proven(body, self._answers.stored(response))
@@ -183,7 +189,7 @@ class RestDriver:
     def put_part(self, upload: Upload, number: int, body: Body) -> Part:
         """Store one part in one request."""
         query = {"partNumber": str(number), "uploadId": upload.id}
-        headers = {**self._encryption.of_access(self._dialect), **heads.digest(self._dialect, body.checksum)}
+        headers = {**self._encryption.of_access(self._dialect), **self._digest(body.checksum)}
         with self._of_upload(), sending(body) as data:
             response = self._object("PUT", upload.bucket, upload.key, query=query, headers=headers, body=data)
         answer = self._proven(body, self._answers.stored(response))
@@ -288,6 +294,10 @@ class RestDriver:
     def _condition(self, options: WriteOptions) -> Headers:
         """Publish only where there is no object; nothing where the service cannot look in that moment."""
         return {}
+
+    def _digest(self, checksum: Checksum | None) -> Headers:
+        """What the service compares with the bytes that it receives."""
+        return heads.digest(self._dialect, checksum)
 
     def _proven(self, body: Body, answer: PutResult) -> PutResult:
         """Return the answer to a body, or raise where it does not say what a service of this kind has to."""
