@@ -32,8 +32,8 @@ def run(
 ) -> None:
     """Print a URL that allows one kind of request for one object, without credentials, until it expires.
 
-    Whoever has it can use it: treat it like a password. Nothing is sent but, where nobody has said in which region an S3
-    bucket is, one question.
+    Whoever has it can use it: treat it like a password. Nothing is sent but one question, where
+    nobody has said in which region an S3 bucket is.
 
     \b
     Examples:
