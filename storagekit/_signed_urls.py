@@ -34,7 +34,6 @@ _HINTS: Mapping[str, str] = {
     "NoSuchUpload": "The upload that the part belongs to has ended: have a URL signed for another",
 }
 _STATUS_HINTS: Mapping[int, str] = {
-    403: "Check the URL: what it was signed for, and whether it still holds",
     405: "Use a URL that was signed for PUT",
     411: "Say how long the source is (--size); a proxy on the way may have dropped the length",
     413: _HINTS["EntityTooLarge"],
@@ -86,6 +85,8 @@ def refused_put(url: str, shown: str, status: int, headers: Mapping[str, str], d
     said = f": {_QUERY.sub('?...', words)[:_LONGEST_WORDS]}" if words else ""
     failure = of_code(vendor_code, f"{shown} answered {status} to the PUT{said}", status, request_id)
     hint = _HINTS.get(vendor_code or "") or _STATUS_HINTS.get(status)
+    if failure.code is Code.ACCESS_DENIED:
+        hint = hint or _HINTS["SignatureDoesNotMatch"]
     return replace(failure, retry_after_s=retry_after(headers), hint=hint)
 
 
