@@ -54,10 +54,8 @@ def upload_of(data: memoryview) -> Upload:
 
 def sdk(server: Server, **options: Any) -> oss2.Bucket:
     session = oss2.Session(pool_size=10)
-    session.session.verify, session.session.trust_env = (
-        server.ca_file or True,
-        False,
-    )  # else the environment's goes first
+    session.session.verify = server.ca_file or True
+    session.session.trust_env = False  # else the environment's authorities go first
     return oss2.Bucket(
         oss2.AuthV4(*ACCOUNT.values()), server.endpoint, "bench", session=session, region=REGION, **options
     )

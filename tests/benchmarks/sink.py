@@ -1,4 +1,4 @@
-"""A server of S3, OBS and OSS that discards what it gets and answers reads from memory: what a client can reach at most.
+"""A server of S3, OBS and OSS that discards what it gets and answers reads from memory: what can be reached at most.
 
     python tests/benchmarks/sink.py [CERTIFICATE]
 
