@@ -1,4 +1,4 @@
-"""What a page's snippets find: a place of their own, where the page names MinIO a real one, for OBS and OSS the emulator."""
+"""What a page's snippets find: a place of their own and, as the page names them, a MinIO, an OBS, an OSS."""
 
 from __future__ import annotations
 
