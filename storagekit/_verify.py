@@ -93,14 +93,11 @@ def _compare_all(job: Job, info: ObjectInfo, pieces: Sequence[Piece], whole: str
 def _require_whole(whole: str | None, found: Sequence[tuple[Piece, str | None]]) -> None:
     """Raise IntegrityError where the service says that the object has another CRC than the bytes that it gave back."""
     algorithm, _, value = (whole or "").partition(":")
-    known = [(piece.span.length, proof.partition(":")[2]) for piece, proof in found if _names(proof, algorithm)]
+    named = [(piece, proof.partition(":")) for piece, proof in found if proof]
+    known = [(piece.span.length, digits) for piece, (name, _, digits) in named if name == algorithm]
     ours = joined(algorithm, known) if known and len(known) == len(found) else None
     if ours is not None and ours.value != value:
         raise _differs(f"has the {algorithm} {value}, says the service, and gave bytes back that have {ours.value}")
-
-
-def _names(proof: str | None, algorithm: str) -> bool:
-    return proof is not None and proof.startswith(f"{algorithm}:")
 
 
 def _with_note(job: Job, result: UploadResult, line: str) -> UploadResult:
