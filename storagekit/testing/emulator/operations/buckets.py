@@ -15,19 +15,19 @@ def own_buckets(store: Store, call: Call) -> Iterator[tuple[str, str]]:
     """Yield the names of the caller's buckets, and when each was made."""
     for name in store.driver.list_buckets():
         if name != BUCKET and store.owner_of(name) == call.owner:
-            yield name, created(store, name)
+            yield name, created(store, call, name)
 
 
-def created(store: Store, bucket: str) -> str:
+def created(store: Store, call: Call, bucket: str) -> str:
     """Return when a bucket was made."""
     facts: Mapping[str, str] = store.ledger.get(f"bucket/{bucket}")
-    return facts.get("created", iso(None))
+    return facts.get("created", iso(call, None))
 
 
 def make_bucket(store: Store, call: Call, location: str) -> None:
     """Make a bucket, and note whose it is."""
     store.driver.create_bucket(call.bucket)
-    now = iso(datetime.fromtimestamp(store.clock(), timezone.utc))
+    now = iso(call, datetime.fromtimestamp(store.clock(), timezone.utc))
     store.ledger.put(f"bucket/{call.bucket}", {"owner": call.owner, "location": location, "created": now})
 
 

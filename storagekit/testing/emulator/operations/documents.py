@@ -16,10 +16,11 @@ def xml_answer(call: Call, node: xml.Node, headers: Mapping[str, str] | None = N
     return Answer(200, {"Content-Type": "application/xml", **(headers or {})}, xml.render(node, call.dialect.namespace))
 
 
-def iso(when: datetime | None) -> str:
-    """Return a time as documents have it."""
+def iso(call: Call, when: datetime | None) -> str:
+    """Return a time as documents have it; OSS's are of whole seconds, and end in ``.000Z`` or ``oss2`` fails."""
     moment = when or datetime.fromtimestamp(0, timezone.utc)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    ms = 0 if call.dialect.full else moment.microsecond // 1000
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
 
 
 def owner_node(call: Call, name: str = "Owner") -> xml.Node:

@@ -110,7 +110,7 @@ def _rows_2(call: Call, query: _Query, page: ObjectPage, last: str) -> list[xml.
 
 def _content(call: Call, query: _Query, info: ObjectInfo) -> xml.Node:
     labels, dialect = labels_of(info), call.dialect
-    rows: list[xml.Node] = [*query.shown(("Key", info.key)), ("LastModified", iso(info.modified))]
+    rows: list[xml.Node] = [*query.shown(("Key", info.key)), ("LastModified", iso(call, info.modified))]
     rows += [("ETag", dialect.etag(info.etag)), *([("Type", object_type(labels))] if dialect.full else [])]
     rows += [("Size", str(info.size)), ("StorageClass", dialect.storage_class(labels.storage_class))]
     asked = call.request.param("list-type") != "2" or call.request.param("fetch-owner") == "true"
@@ -184,7 +184,7 @@ def _taken(query: _Query, rest: Sequence[PendingUpload], limit: int) -> tuple[li
 def _upload(call: Call, query: _Query, one: PendingUpload) -> xml.Node:
     owners: list[xml.Node] = [owner_node(call, "Initiator"), owner_node(call)]
     rows: list[xml.Node] = [*query.shown(("Key", one.key)), ("UploadId", one.id), *owners]
-    return "Upload", [*rows, ("StorageClass", _standard(call)), ("Initiated", iso(one.initiated))]
+    return "Upload", [*rows, ("StorageClass", _standard(call)), ("Initiated", iso(call, one.initiated))]
 
 
 def _standard(call: Call) -> str:
@@ -210,7 +210,7 @@ def list_parts(store: Store, call: Call) -> Answer:
 
 
 def _part(call: Call, part: Part) -> list[xml.Node]:
-    rows: list[xml.Node] = [("PartNumber", str(part.number)), ("LastModified", iso(part.modified))]
+    rows: list[xml.Node] = [("PartNumber", str(part.number)), ("LastModified", iso(call, part.modified))]
     crc = part_crc(part) if call.dialect.full else None
     hashed = [("HashCrc64ecma", str(crc))] if crc is not None else []
     return [*rows, ("ETag", call.dialect.etag(part.etag)), *hashed, ("Size", str(part.size))]

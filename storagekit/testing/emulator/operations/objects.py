@@ -214,7 +214,7 @@ def copy_object(store: Store, call: Call) -> Answer:
     if crc is not None:
         store.remember_crc(call.bucket, call.key, result.etag, crc)
     modified = store.driver.head(call.bucket, call.key).modified
-    rows: list[xml.Node] = [("LastModified", iso(modified)), ("ETag", call.dialect.etag(result.etag))]
+    rows: list[xml.Node] = [("LastModified", iso(call, modified)), ("ETag", call.dialect.etag(result.etag))]
     return xml_answer(call, ("CopyObjectResult", rows), crc_header(call.dialect, crc))
 
 

@@ -71,7 +71,7 @@ def copy_part(store: Store, call: Call) -> Answer:
     if length > MAX_BODY:
         raise Refusal("EntityTooLarge", f"A copy in one request takes {MAX_BODY:,} bytes at most.")
     part = store.driver.copy_part(_upload(call), number, bucket, key, start, length, info.etag)
-    rows: list[xml.Node] = [("LastModified", iso(part.modified)), ("ETag", call.dialect.etag(part.etag))]
+    rows: list[xml.Node] = [("LastModified", iso(call, part.modified)), ("ETag", call.dialect.etag(part.etag))]
     return xml_answer(call, ("CopyPartResult", rows), crc_header(call.dialect, part_crc(part)))
 
 

@@ -27,15 +27,15 @@ def list_buckets(store: Store, call: Call) -> Answer:
     page, more = rest[:limit], len(rest) > limit
     rows: list[xml.Node] = [("Prefix", prefix), ("Marker", marker), ("MaxKeys", str(limit))]
     rows += [("IsTruncated", str(more).lower()), ("NextMarker", page[-1][0] if more and page else "")]
-    buckets: list[xml.Node] = [("Bucket", _facts(store, name)) for name, _ in page]
+    buckets: list[xml.Node] = [("Bucket", _facts(store, call, name)) for name, _ in page]
     return xml_answer(call, ("ListAllMyBucketsResult", [*rows, owner_node(call), ("Buckets", buckets)]))
 
 
-def _facts(store: Store, bucket: str) -> list[xml.Node]:
+def _facts(store: Store, call: Call, bucket: str) -> list[xml.Node]:
     location = store.location_of(bucket)
     return [
         ("Name", bucket),
-        ("CreationDate", created(store, bucket)),
+        ("CreationDate", created(store, call, bucket)),
         ("Location", location),
         ("Region", location.removeprefix("oss-")),
         ("ExtranetEndpoint", store.domain),
@@ -66,7 +66,7 @@ def head_bucket(store: Store, call: Call) -> Answer:
 def get_info(store: Store, call: Call) -> Answer:
     """Say what the bucket is."""
     store.require(call.bucket, call.owner)
-    rows = [*_facts(store, call.bucket), owner_node(call), ("AccessControlList", [("Grant", _grant(call))])]
+    rows = [*_facts(store, call, call.bucket), owner_node(call), ("AccessControlList", [("Grant", _grant(call))])]
     rows += [("DataRedundancyType", _REDUNDANCY), ("ServerSideEncryptionRule", [("SSEAlgorithm", "None")])]
     return xml_answer(call, ("BucketInfo", [("Bucket", rows)]))
 
