@@ -21,7 +21,7 @@ BEFORE = 75  # files that are sent or fetched before the kill
 WORKERS = 4
 
 
-@pytest.fixture(params=["minio", "moto", "rclone", "rgw", "obs"])
+@pytest.fixture(params=["minio", "moto", "rclone", "rgw", "obs", "oss"])
 def server(request: pytest.FixtureRequest) -> S3Server:
     """Not on Swift: a tree takes 800 requests, of 10 ms each there."""
     server: S3Server = request.getfixturevalue(request.param)
