@@ -172,6 +172,10 @@ class S3Target:
         root = ET.fromstring(answer.data)
         return [str(node.text) for node in root.iter() if node.tag.endswith("}UploadId") or node.tag == "UploadId"]
 
+    def is_there(self) -> bool:
+        """Whether the bucket is."""
+        return self.client.bucket_exists(bucket_name=self.bucket)
+
     def parts(self, key: str, upload_id: str) -> set[int]:
         """Numbers of the parts of an unfinished upload."""
         query: dict[str, str | list[str] | tuple[str]] = {"uploadId": upload_id}
@@ -234,6 +238,13 @@ class OssTarget(S3Target):
     def uploads(self, key: str) -> list[str]:
         with unlogged():
             return [item.upload_id for item in oss2.MultipartUploadIterator(self.oss2, prefix=key) if item.key == key]
+
+    def is_there(self) -> bool:
+        with unlogged():
+            buckets = (
+                oss2.Service(self.oss2.auth, self.server.endpoint, region=self.server.region).list_buckets().buckets
+            )
+        return self.bucket in [bucket.name for bucket in buckets]
 
     def parts(self, key: str, upload_id: str) -> set[int]:
         with unlogged():

@@ -115,4 +115,4 @@ def test_a_tree_is_copied_on_the_server_and_deleted_with_its_bucket(
     assert (FILES + 1, set()) == (deleted["deleted"], left)
     assert 1 == sender.run("rb", f"{target.bucket_uri}").code
     assert 0 == sender.run("rb", "--force", "--yes", f"{target.bucket_uri}").code
-    assert not target.client.bucket_exists(bucket_name=target.bucket)
+    assert not target.is_there()
