@@ -11,18 +11,8 @@ from dataclasses import dataclass
 
 from storagekit.testing.emulator import Account as EmulatorAccount
 from storagekit.testing.emulator import Emulator
-from tests.integration.obs_signing import (
-    Account,
-    Answer,
-    Dialect,
-    Line,
-    Request,
-    Wire,
-    rfc1123,
-    signed,
-    wire,
-    with_headers,
-)
+from tests.integration.obs_signing import Dialect, signed
+from tests.integration.raw_requests import Account, Answer, Line, Request, Wire, rfc1123, wire, with_headers
 
 NOW = 1_800_000_000.0  # 15 January 2027, a Friday
 PART = 100 * 1024

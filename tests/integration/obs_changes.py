@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from tests.integration.obs_signing import SUB_RESOURCES, Wire
+from tests.integration.obs_signing import SUB_RESOURCES
+from tests.integration.raw_requests import Wire
 
 #: Headers that OBS's own signature and V2 cover besides `x-obs-` and `x-amz-`; V4 says itself what it covers.
 ALWAYS_SIGNED = frozenset({"content-md5", "content-type", "date"})

@@ -16,19 +16,8 @@ import pytest
 
 from tests.integration.emulator_world import BUCKET, GUEST, KEY, NEIGHBOURS, OWNER, World, a_world, md5, settle
 from tests.integration.obs_changes import Change, Changes, one_in_eight
-from tests.integration.obs_signing import (
-    PREFIX,
-    Dialect,
-    Request,
-    Wire,
-    rfc1123,
-    signed,
-    signed_url,
-    signed_url_v4,
-    signed_v4,
-    wire,
-    with_headers,
-)
+from tests.integration.obs_signing import PREFIX, Dialect, signed, signed_url, signed_url_v4, signed_v4
+from tests.integration.raw_requests import Request, Wire, rfc1123, wire, with_headers
 
 pytestmark = pytest.mark.integration
 
