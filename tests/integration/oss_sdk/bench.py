@@ -13,7 +13,7 @@ from tests.integration.sdk_checks import Checks, bare_md5, equal
 
 @dataclass(frozen=True)
 class Setting:
-    """How to talk to the server. Buckets are `names` and a number; with `cname` they have domains of their own there."""
+    """How to talk to the server. Buckets are `names` and a number; `cname` is their own domain, with `*` for them."""
 
     sdk: str
     endpoint: str
@@ -86,7 +86,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Page:
-    """Of a listing; `next` is where the next one begins, or empty. `told` is what it repeats, where the SDK reads it."""
+    """Of a listing. `next` is where the next one begins, or empty; `told` what it repeats, where the SDK reads that."""
 
     entries: list[Entry]
     prefixes: list[str]

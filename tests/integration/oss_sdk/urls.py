@@ -99,7 +99,7 @@ def a_url_is_good_for_its_method_and_key_alone(bench: Bench) -> None:
 @check()
 def a_url_asks_for_other_headers(bench: Bench) -> None:
     bench.put("a", b"1")
-    asked = {"response_content_type": "text/x own", "response_expires": "never"}
+    asked: dict[str, Any] = {"response_content_type": "text/x own", "response_expires": "never"}
     status, _, headers = used(bench, "GET", *signed(bench, "GET", "a", **asked))
     equal((status, headers["content-type"], headers["expires"]), (200, "text/x own", "never"), "answer")
 
