@@ -87,7 +87,7 @@ def conditions_that_do_not_hold_refuse_it(bench: Bench) -> None:
         copied(bench, if_match=f'"{etag(b"other")}"')
     with refused(412, "PreconditionFailed"):
         copied(bench, if_unmodified_since=PAST)
-    with refused(304, "NotModified"):
+    with refused(304, None):
         copied(bench, if_none_match=f'"{etag(b"content")}"')
     equal(bench.keys(), ["a"], "keys")
 

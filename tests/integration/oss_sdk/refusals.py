@@ -42,7 +42,7 @@ def nobody_is_refused(bench: Bench) -> None:
 def another_token_is_refused(bench: Bench) -> None:
     if bench.setting.token:
         shut_out(bench, bench.other(token=f"{bench.setting.token}x"), "InvalidSecurityToken")
-        shut_out(bench, bench.other(token=None), "InvalidAccessKeyId")
+        shut_out(bench, bench.other(token=None), "InvalidSecurityToken")
 
 
 @check()

@@ -214,8 +214,14 @@ def copy_object(store: Store, call: Call) -> Answer:
     if crc is not None:
         store.remember_crc(call.bucket, call.key, result.etag, crc)
     modified = store.driver.head(call.bucket, call.key).modified
-    rows: list[xml.Node] = [("LastModified", iso(call, modified)), ("ETag", call.dialect.etag(result.etag))]
-    return xml_answer(call, ("CopyObjectResult", rows), crc_header(call.dialect, crc))
+    etag = call.dialect.etag(result.etag)
+    rows: list[xml.Node] = [("LastModified", iso(call, modified)), ("ETag", etag)]
+    return xml_answer(call, ("CopyObjectResult", rows), {**copied_header(call, etag), **crc_header(call.dialect, crc)})
+
+
+def copied_header(call: Call, etag: str) -> dict[str, str]:
+    """Return a copy's ETag as a header where the dialect has it: oss2 looks for it nowhere else."""
+    return {"ETag": etag} if call.dialect.full else {}
 
 
 def _merged(source: Labels, given: Labels, directive: str) -> Labels:

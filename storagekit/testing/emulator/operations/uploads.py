@@ -21,7 +21,13 @@ from storagekit.testing.emulator.crc64 import joined_crc64
 from storagekit.testing.emulator.operations.documents import iso, named, xml_answer
 from storagekit.testing.emulator.operations.labels import labels_in, labels_of
 from storagekit.testing.emulator.operations.listings import all_parts, part_crc
-from storagekit.testing.emulator.operations.objects import check_size, copy_source, crc_header, keeping
+from storagekit.testing.emulator.operations.objects import (
+    check_size,
+    copied_header,
+    copy_source,
+    crc_header,
+    keeping,
+)
 from storagekit.testing.emulator.operations.store import Call, Store
 from storagekit.testing.emulator.refusal import Refusal
 from storagekit.types import Part, PutResult, Upload
@@ -71,8 +77,10 @@ def copy_part(store: Store, call: Call) -> Answer:
     if length > MAX_BODY:
         raise Refusal("EntityTooLarge", f"A copy in one request takes {MAX_BODY:,} bytes at most.")
     part = store.driver.copy_part(_upload(call), number, bucket, key, start, length, info.etag)
-    rows: list[xml.Node] = [("LastModified", iso(call, part.modified)), ("ETag", call.dialect.etag(part.etag))]
-    return xml_answer(call, ("CopyPartResult", rows), crc_header(call.dialect, part_crc(part)))
+    etag = call.dialect.etag(part.etag)
+    rows: list[xml.Node] = [("LastModified", iso(call, part.modified)), ("ETag", etag)]
+    headers = {**copied_header(call, etag), **crc_header(call.dialect, part_crc(part))}
+    return xml_answer(call, ("CopyPartResult", rows), headers)
 
 
 def _copy_range(call: Call, size: int) -> tuple[int, int]:
