@@ -84,6 +84,11 @@ def crc_header(dialect: Dialect, crc: int | None) -> dict[str, str]:
     return {} if crc is None else {dialect.header(dialect.crc): str(crc)}
 
 
+def made_headers(dialect: Dialect, etag: str, crc: int | None) -> dict[str, str]:
+    """Return the headers beside a document that says what was made; OSS's clients look there for the ETag."""
+    return {**crc_header(dialect, crc), **({"ETag": etag} if dialect.full else {})}
+
+
 def get_object(store: Store, call: Call) -> Answer:
     """Answer with an object, a range of it, or what is known of it (HEAD)."""
     store.require(call.bucket, call.owner)
@@ -216,12 +221,7 @@ def copy_object(store: Store, call: Call) -> Answer:
     modified = store.driver.head(call.bucket, call.key).modified
     etag = call.dialect.etag(result.etag)
     rows: list[xml.Node] = [("LastModified", iso(call, modified)), ("ETag", etag)]
-    return xml_answer(call, ("CopyObjectResult", rows), {**copied_header(call, etag), **crc_header(call.dialect, crc)})
-
-
-def copied_header(call: Call, etag: str) -> dict[str, str]:
-    """Return a copy's ETag as a header where the dialect has it: oss2 looks for it nowhere else."""
-    return {"ETag": etag} if call.dialect.full else {}
+    return xml_answer(call, ("CopyObjectResult", rows), made_headers(call.dialect, etag, crc))
 
 
 def _merged(source: Labels, given: Labels, directive: str) -> Labels:
