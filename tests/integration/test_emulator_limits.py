@@ -20,7 +20,7 @@ GET = Request("GET", BUCKET, KEY)
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with a_world() as world:
+    with a_world(World) as world:
         yield world
 
 
