@@ -30,7 +30,7 @@ from storagekit.testing.servers import S3Server
 from storagekit.testing.tls import Authority
 from storagekit_oss._client import unlogged
 from tests.conftest import SERVICES
-from tests.integration.obs_sdk_environments import interpreters_line
+from tests.integration.sdk_environments import interpreters_line
 
 BUCKET = "datasets"
 
