@@ -116,7 +116,9 @@ class OssDriver(RestDriver):
         check_presigned(operation, bucket, key, expires, _LONGEST)
         if self._client.is_anonymous:
             raise DriverError(Failure(Code.UNSUPPORTED, "nothing can be signed without credentials"))
-        return self._client.signed_url(PRESIGNED[operation], bucket, key, expires, of_part(operation, options), {})
+        headers = self._signed_headers(operation, options)
+        query = of_part(operation, options)
+        return self._client.signed_url(PRESIGNED[operation], bucket, key, expires, query, dict(headers))
 
     def _condition(self, options: WriteOptions) -> Headers:
         """Publish only where there is no object: OSS looks in the moment in which it publishes."""

@@ -315,6 +315,22 @@ class RestDriver:
         """Return the checksum of parts that the service agreed on, as its answer to the beginning says."""
         return None
 
+    def _signed_headers(self, operation: str, options: Mapping[str, Any]) -> Headers:
+        """Return the headers that whoever uses a signed URL has to send, or raise where that cannot be asked of them.
+
+        A client with ``encryption`` would not get what its settings say: headers that only the user of the URL can
+        send. Its parts need none, for the upload that they belong to was begun with them.
+        """
+        if self._encryption.of_access(self._dialect):
+            hint = "Sign with a client that has none, for objects that need none"
+            raise DriverError(Failure(Code.UNSUPPORTED, "a signed URL would need the customer_key", hint=hint))
+        if operation == "PUT" and self._encryption.of_write(self._dialect):
+            hint = "Have the bucket encrypt by default, and sign with a client without the setting"
+            detail = "a signed URL cannot hold the setting encryption: whoever uses it would have to send it"
+            raise DriverError(Failure(Code.UNSUPPORTED, detail, hint=hint))
+        content_type = options.get("content_type")
+        return {"Content-Type": content_type} if content_type else {}
+
     # --- requests -----------------------------------------------------------------------------------------------------
 
     def _object(self, method: str, bucket: str, key: str, **options: Any) -> BaseHTTPResponse:
@@ -341,7 +357,8 @@ def check_presigned(operation: str, bucket: str, key: str, expires: timedelta, m
     if operation not in PRESIGNED:
         raise DriverError(Failure(Code.UNSUPPORTED, f"no URL can be signed for {operation}"))
     if not timedelta(seconds=1) <= expires <= most:
-        raise DriverError(Failure(Code.REFUSED, f"a signed URL is valid for 1 second to {most.days} days"))
+        hint = "Choose a time within that; who needs longer has it signed again"
+        raise DriverError(Failure(Code.REFUSED, f"a signed URL is valid for 1 second to {most.days} days", hint=hint))
     check_bucket(bucket)
     check_key(key)
 

@@ -406,10 +406,33 @@ def test_signed_url_of_a_part(wire: Wire, anywhere: None) -> None:
     assert query["Signature"] == signed(text)
 
 
-@pytest.mark.parametrize("expires", [timedelta(0), timedelta(days=8)])
-def test_signed_url_that_is_valid_too_long(driver: ObsDriver, expires: timedelta) -> None:
-    with pytest.raises(DriverError, match="1 second to 7 days"):
-        driver.presign("GET", "bucket", "key", expires)
+@pytest.mark.parametrize(("signature", "most"), [("obs", 7300), ("v2", 7300), ("v4", 7)])
+def test_signed_url_is_valid_as_long_as_its_signature_can_be(wire: Wire, signature: str, most: int) -> None:
+    with closing(connect(wire, signature=signature, region="r")) as driver:
+        assert "ignature=" in driver.presign("GET", "bucket", "key", timedelta(days=most))
+        for expires in (timedelta(0), timedelta(days=most, seconds=1)):
+            with pytest.raises(DriverError, match=f"1 second to {most} days"):
+                driver.presign("GET", "bucket", "key", expires)
+
+
+def test_signed_url_of_an_object_with_a_content_type(driver: ObsDriver) -> None:
+    url = urlsplit(driver.presign("PUT", "bucket", "key", timedelta(hours=1), content_type="text/x-tar"))
+    query = {name: value for name, (value,) in parse_qs(url.query).items()}
+    assert query["Signature"] == signed(f"PUT\n\ntext/x-tar\n{query['Expires']}\n/bucket/key")
+
+
+def test_no_url_is_signed_where_its_user_would_need_the_encryption(wire: Wire) -> None:
+    with closing(connect(wire, encryption="AES256")) as driver:
+        assert "Signature=" in driver.presign("GET", "bucket", "key", timedelta(hours=1))
+        assert "Signature=" in driver.presign("PUT_PART", "b", "k", timedelta(hours=1), upload_id="U", part_number=1)
+        with pytest.raises(DriverError, match="encryption") as caught:
+            driver.presign("PUT", "bucket", "key", timedelta(hours=1))
+        assert caught.value.failure.code is Code.UNSUPPORTED
+    key = base64.b64encode(bytes(32)).decode()
+    with closing(connect(wire, customer_key=key, endpoint="https://obs.test")) as driver:
+        for operation in ("GET", "HEAD", "PUT", "PUT_PART"):
+            with pytest.raises(DriverError, match="customer_key"):
+                driver.presign(operation, "b", "k", timedelta(hours=1), upload_id="U", part_number=1)
 
 
 @pytest.mark.parametrize("key", ["", "a/../b", "."])
