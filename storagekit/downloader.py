@@ -29,7 +29,7 @@ from storagekit._ranges import Ranges
 from storagekit._store import Store
 from storagekit._window import Window
 from storagekit.errors import ConfigurationError, IntegrityError, ObjectNotFoundError, StorageError
-from storagekit.types import DownloadResult, ObjectInfo, Progress
+from storagekit.types import DownloadResult, ObjectInfo, Progress, uri_of
 
 RANGE = 16 * MIB
 
@@ -123,7 +123,9 @@ class Downloader:
             bucket, info, path, on_progress, stop, step, overwrite, resume, verify, sha256, workers or self._workers
         )
         kept = self._into_device(wish) if path.exists() and not path.is_file() else self._into_file(wish)
-        return DownloadResult(bucket, key, str(path), info.size, info.etag, kept > 0, kept, info.size - kept, verify)
+        uri = uri_of(self._store.guard.backend, bucket, key)
+        fetched = info.size - kept
+        return DownloadResult(bucket, key, str(path), info.size, info.etag, kept > 0, kept, fetched, verify, uri)
 
     def _check(self, path: Path, chunk_size: int | None, *, overwrite: bool, read_back: bool) -> None:
         if path.is_dir():
