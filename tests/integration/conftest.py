@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from xml.etree import ElementTree as ET
 
+import oss2
 import pytest
 import urllib3
 from minio import Minio
@@ -85,6 +86,10 @@ class S3Target:
         self.name = self.server.name
         self.environment = {**self._account(), **({"SSL_CERT_FILE": self.ca_file} if self.ca_file else {})}
         self.point_at(self.endpoint)
+        self.keys: set[str] = set()
+        self._make()
+
+    def _make(self) -> None:
         scheme, _, address = self.server.endpoint.partition("://")
         self.client = Minio(
             address,
@@ -95,7 +100,6 @@ class S3Target:
             http_client=urllib3.PoolManager(ca_certs=self.ca_file) if self.ca_file else None,
         )
         self.client.make_bucket(bucket_name=self.bucket)
-        self.keys: set[str] = set()
 
     @property
     def backend(self) -> str:
@@ -130,26 +134,31 @@ class S3Target:
         return f"{self.bucket_uri}/{key}"
 
     def sha256(self, key: str) -> str | None:
-        names = [item.object_name for item in self.client.list_objects(bucket_name=self.bucket, prefix=key)]
-        if key not in names:
+        if key not in self._names(key):
             return None
         digest = hashlib.sha256()
-        answer = self.client.get_object(bucket_name=self.bucket, object_name=key)
-        for block in answer.stream(1024**2):
+        for block in self._blocks(key):
             digest.update(block)
-        answer.release_conn()
         return digest.hexdigest()
+
+    def _blocks(self, key: str) -> Iterator[bytes]:
+        answer = self.client.get_object(bucket_name=self.bucket, object_name=key)
+        yield from answer.stream(1024**2)
+        answer.release_conn()
+
+    def _names(self, prefix: str = "") -> list[str]:
+        found = self.client.list_objects(bucket_name=self.bucket, prefix=prefix, recursive=True)
+        return [item.object_name or "" for item in found]
 
     def contents(self) -> set[str]:
         """Every object in the bucket, and every unfinished upload of the keys that were asked for."""
-        names = {item.object_name or "" for item in self.client.list_objects(bucket_name=self.bucket, recursive=True)}
-        return names | {f"upload {upload_id} of {key}" for key in self.keys for upload_id in self.uploads(key)}
+        return {*self._names(), *self._unfinished()}
 
     def left_over(self) -> list[str]:
-        records = self.client.list_objects(bucket_name=self.bucket, prefix=".storagekit/", recursive=True)
-        return [item.object_name or "" for item in records] + [
-            f"upload {upload_id} of {key}" for key in self.keys for upload_id in self.uploads(key)
-        ]
+        return [*self._names(".storagekit/"), *self._unfinished()]
+
+    def _unfinished(self) -> list[str]:
+        return [f"upload {upload_id} of {key}" for key in self.keys for upload_id in self.uploads(key)]
 
     def uploads(self, key: str) -> list[str]:
         """Unfinished uploads of exactly this key, the only way that MinIO finds them by."""
@@ -182,9 +191,45 @@ class ObsTarget(S3Target):
         return "obs"
 
 
+class OssTarget(S3Target):
+    """The OSS emulator, buckets being hosts. What is there is asked for by oss2, with paths."""
+
+    def _make(self) -> None:
+        keys = oss2.AuthV4(self.server.access_key, self.server.secret_key)
+        self.oss2 = oss2.Bucket(keys, self.server.endpoint, self.bucket, region=self.server.region)
+        self.oss2.create_bucket()
+
+    def _account(self) -> dict[str, str]:
+        keys = {"OSS_ACCESS_KEY_ID": self.server.access_key, "OSS_ACCESS_KEY_SECRET": self.server.secret_key}
+        return {**resolving_environment("oss.test", {}), **keys, "OSS_REGION": self.server.region}
+
+    @property
+    def token_variable(self) -> str:
+        return "OSS_SESSION_TOKEN"
+
+    def point_at(self, endpoint: str) -> None:
+        self.environment["OSS_ENDPOINT"] = endpoint.replace("127.0.0.1", "oss.test")
+
+    @property
+    def backend(self) -> str:
+        return "oss"
+
+    def _blocks(self, key: str) -> Iterator[bytes]:
+        yield self.oss2.get_object(key).read()
+
+    def _names(self, prefix: str = "") -> list[str]:
+        return [item.key for item in oss2.ObjectIteratorV2(self.oss2, prefix=prefix)]
+
+    def uploads(self, key: str) -> list[str]:
+        return [item.upload_id for item in oss2.MultipartUploadIterator(self.oss2, prefix=key) if item.key == key]
+
+
+_TARGETS: dict[str, type[S3Target]] = {"obs": ObsTarget, "oss": OssTarget}
+
+
 def target_on(server: S3Server, endpoint: str) -> S3Target:
     """A new bucket on a server, which the command reaches at ``endpoint``."""
-    return ObsTarget(server, endpoint) if server.name == "obs" else S3Target(server, endpoint)
+    return _TARGETS.get(server.name, S3Target)(server, endpoint)
 
 
 @dataclass
@@ -198,7 +243,7 @@ class Sender:
         """An environment with a home that nobody has used yet."""
         home = self.homes / uuid.uuid4().hex
         home.mkdir(parents=True)
-        foreign = ("XDG_", "MINIO_", "OBS_", "STORAGE")
+        foreign = ("XDG_", "MINIO_", "OBS_", "OSS_", "STORAGE")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return {**kept, "HOME": str(home), **self.target.environment}
 
