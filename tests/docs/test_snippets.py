@@ -23,18 +23,17 @@ NOT_RUN = {
     "docs/how-to/run-an-obs-emulator.md": 1,
     "docs/how-to/migrate-from-sais-pyobs.md": 1,
     "docs/how-to/migrate-from-rclone-and-s5cmd.md": 2,
-    "docs/how-to/migrate-from-resumable-helpers.md": 1,
     "docs/how-to/migrate-from-an-oss-helper.md": 2,
     "docs/how-to/migrate-from-a-storage-client.md": 1,
     "docs/how-to/migrate-from-an-artifact-store.md": 1,
     "docs/how-to/migrate-from-a-prefix-downloader.md": 1,
 }
 
-#: Pages that run another tool as well, and what that tool shows.
-SHOWS_SECRETS = {
-    "docs/how-to/migrate-from-boto3.md": pytest.mark.shows_secrets(
-        "another tool: it logs what it signs at DEBUG", only="the log of botocore"
-    ),
+#: Pages that run another tool as well, which logs at DEBUG what it signs: the logger.
+ANOTHER_TOOL = {
+    "docs/how-to/migrate-from-boto3.md": "botocore",
+    "docs/how-to/migrate-from-an-oss-helper.md": "oss2",
+    "docs/how-to/migrate-from-resumable-helpers.md": "oss2",
 }
 
 BLOCKS = {page: blocks(page.read_text()) for page in PAGES}
@@ -42,8 +41,11 @@ WITH_CODE = [page for page, found in BLOCKS.items() if any(block.language in RUN
 
 
 def _marked(page: Path) -> Any:
-    mark = SHOWS_SECRETS.get(name_of(page))
-    return pytest.param(page, marks=mark) if mark else page
+    logger = ANOTHER_TOOL.get(name_of(page))
+    if logger is None:
+        return page
+    why = "another tool: it logs what it signs at DEBUG"
+    return pytest.param(page, marks=pytest.mark.shows_secrets(why, only=f"the log of {logger}"))
 
 
 @pytest.mark.parametrize("page", [_marked(page) for page in WITH_CODE], ids=name_of)
