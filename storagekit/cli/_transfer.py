@@ -111,7 +111,7 @@ class Upload:
 
         if self.wishes.verify:
             require_verified(result)
-        self.output.result(dict(result), _line(result.uri, result))
+        self.output.result(dict(result), _line(f"{self.client.backend}://{result.bucket}/{result.key}", result))
 
 
 def _reader(source: Location) -> Source:
