@@ -102,8 +102,11 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Emulator,
 
 def native(endpoint: str, **settings: str) -> Iterator[Harness]:
     account = {"endpoint": endpoint, "access_key": "AK", "secret_key": "SK"}
-    unconditional = frozenset({"put", "complete_upload"})  # OBS has no If-None-Match for what is written
-    yield from harness_of(lambda: ObsDriver.from_settings({**account, **settings}), unconditional=unconditional)
+    differences = {
+        "unconditional": frozenset({"put", "complete_upload"}),  # OBS has no If-None-Match for what is written
+        "refuses_own_bucket": False,
+    }
+    yield from harness_of(lambda: ObsDriver.from_settings({**account, **settings}), **differences)
 
 
 class TestHosts(DriverConformance):

@@ -84,6 +84,11 @@ def crc_header(dialect: Dialect, crc: int | None) -> dict[str, str]:
     return {} if crc is None else {dialect.header(dialect.crc): str(crc)}
 
 
+def made_headers(dialect: Dialect, etag: str, crc: int | None) -> dict[str, str]:
+    """Return the headers beside a document that says what was made; OSS's clients look there for the ETag."""
+    return {**crc_header(dialect, crc), **({"ETag": etag} if dialect.full else {})}
+
+
 def get_object(store: Store, call: Call) -> Answer:
     """Answer with an object, a range of it, or what is known of it (HEAD)."""
     store.require(call.bucket, call.owner)
@@ -214,8 +219,9 @@ def copy_object(store: Store, call: Call) -> Answer:
     if crc is not None:
         store.remember_crc(call.bucket, call.key, result.etag, crc)
     modified = store.driver.head(call.bucket, call.key).modified
-    rows: list[xml.Node] = [("LastModified", iso(call, modified)), ("ETag", call.dialect.etag(result.etag))]
-    return xml_answer(call, ("CopyObjectResult", rows), crc_header(call.dialect, crc))
+    etag = call.dialect.etag(result.etag)
+    rows: list[xml.Node] = [("LastModified", iso(call, modified)), ("ETag", etag)]
+    return xml_answer(call, ("CopyObjectResult", rows), made_headers(call.dialect, etag, crc))
 
 
 def _merged(source: Labels, given: Labels, directive: str) -> Labels:

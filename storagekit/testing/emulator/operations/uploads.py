@@ -21,7 +21,7 @@ from storagekit.testing.emulator.crc64 import joined_crc64
 from storagekit.testing.emulator.operations.documents import iso, named, xml_answer
 from storagekit.testing.emulator.operations.labels import labels_in, labels_of
 from storagekit.testing.emulator.operations.listings import all_parts, part_crc
-from storagekit.testing.emulator.operations.objects import check_size, copy_source, crc_header, keeping
+from storagekit.testing.emulator.operations.objects import check_size, copy_source, crc_header, keeping, made_headers
 from storagekit.testing.emulator.operations.store import Call, Store
 from storagekit.testing.emulator.refusal import Refusal
 from storagekit.types import Part, PutResult, Upload
@@ -71,8 +71,9 @@ def copy_part(store: Store, call: Call) -> Answer:
     if length > MAX_BODY:
         raise Refusal("EntityTooLarge", f"A copy in one request takes {MAX_BODY:,} bytes at most.")
     part = store.driver.copy_part(_upload(call), number, bucket, key, start, length, info.etag)
-    rows: list[xml.Node] = [("LastModified", iso(call, part.modified)), ("ETag", call.dialect.etag(part.etag))]
-    return xml_answer(call, ("CopyPartResult", rows), crc_header(call.dialect, part_crc(part)))
+    etag = call.dialect.etag(part.etag)
+    rows: list[xml.Node] = [("LastModified", iso(call, part.modified)), ("ETag", etag)]
+    return xml_answer(call, ("CopyPartResult", rows), made_headers(call.dialect, etag, part_crc(part)))
 
 
 def _copy_range(call: Call, size: int) -> tuple[int, int]:
@@ -101,11 +102,19 @@ def complete(store: Store, call: Call) -> Answer:
         result = _publish(store, call, upload, parts)
     if crc is not None:
         store.remember_crc(call.bucket, call.key, result.etag, crc)
+    elif call.dialect.full:
+        crc = _read_back(store, call, result)
     place = f"{store.scheme}://{call.request.header('host')}{call.request.path}"
     etag = call.dialect.etag(result.etag)
     rows: list[xml.Node] = [("Location", place), *named(call, ("ETag", etag))]
-    headers = {**crc_header(call.dialect, crc), **({"ETag": etag} if call.dialect.full else {})}
+    headers = made_headers(call.dialect, etag, crc)
     return xml_answer(call, ("CompleteMultipartUploadResult", rows), headers)
+
+
+def _read_back(store: Store, call: Call, result: PutResult) -> int | None:
+    """Return the CRC-64 of what was made, by its bytes; None where it is another object by now."""
+    info = store.driver.head(call.bucket, call.key)
+    return store.crc_of(call.bucket, info) if info.etag == result.etag else None
 
 
 def _takes_all(call: Call, data: bytes) -> bool:

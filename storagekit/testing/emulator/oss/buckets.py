@@ -90,6 +90,5 @@ def get_location(store: Store, call: Call) -> Answer:
 
 def object_meta(store: Store, call: Call) -> Answer:
     """Say of an object how large it is, and of what time (GetObjectMeta)."""
-    head = replace(call, request=replace(call.request, method="HEAD"))
-    answer = get_object(store, head)
+    answer = get_object(store, call)
     return replace(answer, headers={name: value for name, value in answer.headers.items() if name in _META})

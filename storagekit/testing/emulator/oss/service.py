@@ -31,7 +31,6 @@ OPERATIONS: service.Operations = MappingProxyType(
         ("bucket", "GET", "acl"): buckets.get_acl,
         ("bucket", "GET", "bucketInfo"): buckets.get_info,
         ("bucket", "GET", "location"): buckets.get_location,
-        ("object", "GET", "objectMeta"): buckets.object_meta,
         ("object", "HEAD", "objectMeta"): buckets.object_meta,
     }
 )
