@@ -34,7 +34,7 @@ from storagekit.errors import (
     TransferCancelled,
     UploadGoneError,
 )
-from storagekit.types import PartReceipt, UploadResult
+from storagekit.types import PartReceipt, UploadResult, uri_of
 
 _ROUNDS = 2  # an upload that the service lost is begun afresh once; then something is wrong with the service
 
@@ -380,4 +380,5 @@ def _result(job: Job, session: Session | None, done: Published, receipts: Sequen
         receipt=tuple(receipts),
         notes=tuple(job.log.lines),
         checksum=done.checksum,
+        uri=uri_of(job.store.guard.backend, job.bucket, job.key),
     )

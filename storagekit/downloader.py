@@ -17,7 +17,7 @@ from storagekit._meter import Meter
 from storagekit._ranges import Ranges
 from storagekit._store import Store
 from storagekit._window import Window
-from storagekit.types import DownloadResult, ObjectInfo, Progress
+from storagekit.types import DownloadResult, ObjectInfo, Progress, uri_of
 
 __all__ = ["RANGE", "Downloader"]
 
@@ -107,7 +107,9 @@ class Downloader:
         step = min(chunk_size or self._range, self._window.budget)
         wish = Wish(path, on_progress, stop, step, overwrite, resume, verify, sha256, workers or self._workers)
         kept = self._fetcher.fetch(_StoredObject(self._store, bucket, info), wish)
-        return DownloadResult(bucket, key, str(path), info.size, info.etag, kept > 0, kept, info.size - kept, verify)
+        uri = uri_of(self._store.guard.backend, bucket, key)
+        fetched = info.size - kept
+        return DownloadResult(bucket, key, str(path), info.size, info.etag, kept > 0, kept, fetched, verify, uri)
 
     def blocks(self, bucket: str, key: str, cancel: Cancel | None = None) -> Iterator[memoryview]:
         """Yield the object's bytes in order; each block is overwritten by the next."""

@@ -282,7 +282,8 @@ class Driver(Protocol):
         """Store one part: any order, any thread; the same number replaces, whole or not at all.
 
         ``body.size`` is the planned part size, or less for the last part. Returns the part with the etag that
-        ``complete_upload`` wants. Requires INTEGRITY as ``put`` does, UPLOAD_GONE.
+        ``complete_upload`` wants. Requires INTEGRITY as ``put`` does, UPLOAD_GONE. Where the service computes the
+        checksum only when it has stored the part (OSS), an empty one may be left.
         """
 
     def list_parts(self, upload: Upload, token: str | None = None, limit: int = 1000) -> PartPage:

@@ -49,7 +49,8 @@ for _name in ("oss2.auth", "oss2.http"):
 
 
 @contextmanager
-def _unlogged() -> Iterator[None]:
+def unlogged() -> Iterator[None]:
+    """Inside, this thread leaves nothing in oss2's logs of requests and signatures."""
     _SIGNING.ours = True
     try:
         yield
@@ -145,7 +146,7 @@ class Client:
             return str(self._auth._sign_url(request, bucket, key, int(expires.total_seconds())))  # noqa: SLF001  # as above
 
     def _request(self, method: str, bucket: str, key: str, query: dict[str, str], headers: dict[str, str]) -> Request:
-        with _unlogged():
+        with unlogged():
             return Request(
                 method, self._url(bucket, key), params=query, headers=headers, region=self.region, product="oss"
             )
@@ -154,7 +155,7 @@ class Client:
     def _signing(self) -> Iterator[None]:
         """Inside, keys are asked for and used: unlogged, and what goes wrong is about credentials."""
         try:
-            with _unlogged():
+            with unlogged():
                 yield
         except Exception as error:
             detail = f"no credentials from the machine's RAM role: {type(error).__name__}"

@@ -20,7 +20,7 @@ from storagekit.transport.dialect import Dialect, crc64
 from storagekit.transport.driver import PRESIGNED, RestDriver, check_presigned, given, of_part
 from storagekit.transport.headers import Headers, digest
 from storagekit.transport.names import check_new_bucket
-from storagekit.types import Checksum, ObjectPage, Part, Upload, WriteOptions
+from storagekit.types import Checksum, ObjectPage, Part, PutResult, Upload, WriteOptions
 from storagekit_oss._client import Client
 from storagekit_oss._codes import OSS_CODES
 from storagekit_oss._settings import Settings, parse
@@ -28,6 +28,10 @@ from storagekit_oss._settings import Settings, parse
 _OSS = Dialect("x-oss-", crc64("x-oss-hash-crc64ecma"), kms_key="key-id")
 
 _LONGEST = timedelta(days=7)
+
+
+class _OtherBytesError(DriverError):
+    """The service stored other bytes than were sent."""
 
 
 class OssDriver(RestDriver):
@@ -66,18 +70,16 @@ class OssDriver(RestDriver):
     def put_part(self, upload: Upload, number: int, body: Body) -> Part:
         """Store one part, and compare the CRC-64 that the service computed with that of the bytes.
 
-        A part with another one is there all the same. It is replaced by an empty one, so that no later run takes it for
-        a part of its size, and INTEGRITY is raised.
+        A part of other bytes is there all the same. It is replaced by an empty one, so that no later run takes it for a
+        part of its size, and INTEGRITY is raised.
         """
-        part = super().put_part(upload, number, body)
-        sent = body.checksum
-        if sent is None or sent.algorithm != "crc64" or part.checksum == sent:
-            return part
-        found = part.checksum.value if part.checksum else None
-        with suppress(Exception):
-            self._object("PUT", upload.bucket, upload.key, query={"partNumber": str(number), "uploadId": upload.id})
-        detail = f"the service stored bytes of which the CRC-64 is {found}, not {sent.value}"
-        raise DriverError(Failure(Code.INTEGRITY, detail))
+        try:
+            return super().put_part(upload, number, body)
+        except _OtherBytesError:
+            query = {"partNumber": str(number), "uploadId": upload.id}
+            with suppress(Exception):
+                self._object("PUT", upload.bucket, upload.key, query=query)
+            raise
 
     def create_bucket(self, bucket: str, location: str | None = None) -> None:
         """Create a bucket, in the region of the endpoint: OSS makes none elsewhere."""
@@ -122,9 +124,22 @@ class OssDriver(RestDriver):
         """Publish only where there is no object: OSS looks in the moment in which it publishes."""
         return {"x-oss-forbid-overwrite": "true"} if options.if_absent else {}
 
+    def _ranged(self, start: int, length: int | None) -> Headers:
+        """Without that word OSS answers a range that reaches past the end with the whole object."""
+        return {**super()._ranged(start, length), "x-oss-range-behavior": "standard"}
+
     def _digest(self, checksum: Checksum | None) -> Headers:
         """Content-MD5, which OSS verifies; a CRC-64 it would ignore."""
         return digest(_OSS, checksum) if checksum is not None and checksum.algorithm == "md5" else {}
+
+    def _proven(self, body: Body, answer: PutResult) -> PutResult:
+        """Require that the service computed the CRC-64 that the bytes have."""
+        sent = body.checksum
+        if sent is None or sent.algorithm != "crc64" or answer.checksum == sent:
+            return answer
+        found = answer.checksum.value if answer.checksum else "not told"
+        detail = f"the service stored bytes of which the CRC-64 is {found}, not {sent.value}"
+        raise _OtherBytesError(Failure(Code.INTEGRITY, detail))
 
     def _agreed(self, options: WriteOptions, answer: Mapping[str, str]) -> str | None:
         """Every service of this kind computes CRC-64: nothing has to be agreed on."""

@@ -6,7 +6,7 @@ import os
 import signal
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,28 +45,36 @@ def _all() -> None:
     """Run an object storage service on this machine, for trials and tests."""
 
 
-@command
-def obs(
-    port: Port = 9100,
-    host: Host = "127.0.0.1",
-    root: Root = None,
-    domain: Domain = "obs.test",
-    certificate: Certificate = None,
-    as_json: _options.Json = False,
-) -> None:
-    """Run a Huawei OBS that verifies signatures, digests, clocks and limits as OBS does, until Ctrl-C.
+_HELP = """Run {service} that verifies signatures, digests, clocks and limits as {vendor} does, until Ctrl-C.
 
-    OBS_ACCESS_KEY_ID and OBS_SECRET_ACCESS_KEY are the account, with OBS_SECURITY_TOKEN a temporary one; where they
+    {key} and {secret} are the account, with {token} a temporary one; where they
     are not set there is an account for trials, which is shown.
 
     \b
     Examples:
-      storagekit emulate obs --port 9100
-      storagekit emulate obs --root ./buckets --json
+      storagekit emulate {name} --port {port}
+      storagekit emulate {name} --root ./buckets --json
     """
-    account = ("OBS_ACCESS_KEY_ID", "OBS_SECRET_ACCESS_KEY", "OBS_SECURITY_TOKEN")
-    accounts = account_of(os.environ, *account)
-    _serve(_emulator("obs", port, host, root, domain, certificate, accounts), root, Output(as_json))
+
+
+def _command_of(name: str, service: str, usual_port: int, account: tuple[str, str, str]) -> Callable[..., None]:
+    """Return the command of one vendor's service; ``account`` are the variables of key, secret and token."""
+
+    def emulate(
+        port: Port = usual_port,
+        host: Host = "127.0.0.1",
+        root: Root = None,
+        domain: Domain = f"{name}.test",
+        certificate: Certificate = None,
+        as_json: _options.Json = False,
+    ) -> None:
+        accounts = account_of(os.environ, *account)
+        _serve(_emulator(name, port, host, root, domain, certificate, accounts), root, Output(as_json))
+
+    key, secret, token = account
+    words = {"service": service, "vendor": name.upper(), "key": key, "secret": secret, "token": token}
+    emulate.__doc__ = _HELP.format(name=name, port=usual_port, **words)
+    return command(emulate)
 
 
 def account_of(environment: Mapping[str, str], key: str, secret: str, token: str) -> dict[str, Account] | None:
@@ -155,4 +163,8 @@ def _lines(emulator: Emulator, root: Path | None) -> list[str]:
     ]
 
 
-app.command("obs")(obs)
+_OBS = ("OBS_ACCESS_KEY_ID", "OBS_SECRET_ACCESS_KEY", "OBS_SECURITY_TOKEN")
+_OSS = ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN")
+
+app.command("obs")(_command_of("obs", "a Huawei OBS", 9100, _OBS))
+app.command("oss")(_command_of("oss", "an Alibaba Cloud OSS", 9200, _OSS))

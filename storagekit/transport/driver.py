@@ -109,7 +109,7 @@ class RestDriver:
         whole = self._opened(key)
         if if_match is not None:
             whole["If-Match"] = f'"{if_match}"'
-        part = {**whole, **heads.ranged(start, length)}
+        part = {**whole, **self._ranged(start, length)}
         try:
             response = self._object("GET", bucket, key, headers=part, preload=False)
         except self.refusals as error:
@@ -294,6 +294,10 @@ class RestDriver:
     def _condition(self, options: WriteOptions) -> Headers:
         """Publish only where there is no object; nothing where the service cannot look in that moment."""
         return {}
+
+    def _ranged(self, start: int, length: int | None) -> Headers:
+        """Which bytes are wanted; those behind the end are not missed."""
+        return heads.ranged(start, length)
 
     def _digest(self, checksum: Checksum | None) -> Headers:
         """What the service compares with the bytes that it receives."""

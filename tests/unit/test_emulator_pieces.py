@@ -26,9 +26,10 @@ from storagekit.testing.emulator.body import Announced, Incoming, announced_by, 
 from storagekit.testing.emulator.conditions import is_unchanged, parse_range
 from storagekit.testing.emulator.crc64 import joined_crc64
 from storagekit.testing.emulator.names import is_below
-from storagekit.testing.emulator.obs.address import Address, parse_address
+from storagekit.testing.emulator.obs.address import parse_address
 from storagekit.testing.emulator.obs.dialect import OBS
 from storagekit.testing.emulator.obs.service import route
+from storagekit.testing.emulator.operations.store import Address
 from storagekit.testing.emulator.refusal import STATUS, ClientGone, Refusal, refusal_of
 from storagekit.testing.emulator.request import Request, parse_request
 from storagekit.types import ObjectInfo
@@ -169,7 +170,7 @@ BEFORE, THEN, AFTER = (f"Tue, 01 Jan 2030 {clock} GMT" for clock in ("11:59:59",
     ],
 )
 def test_conditions_that_hold(headers: dict[str, str]) -> None:
-    assert not is_unchanged(request(**headers), INFO)
+    assert not is_unchanged(request(**headers), INFO, OBS)
 
 
 @pytest.mark.parametrize(
@@ -177,12 +178,12 @@ def test_conditions_that_hold(headers: dict[str, str]) -> None:
     [{"If_None_Match": "abc"}, {"If_None_Match": "*"}, {"If_Modified_Since": THEN}, {"If_Modified_Since": AFTER}],
 )
 def test_what_the_client_has_already_is_not_sent_again(headers: dict[str, str]) -> None:
-    assert is_unchanged(request(**headers), INFO)
+    assert is_unchanged(request(**headers), INFO, OBS)
 
 
 @pytest.mark.parametrize("headers", [{"If_Match": "x"}, {"If_Unmodified_Since": BEFORE}])
 def test_conditions_that_do_not_hold(headers: dict[str, str]) -> None:
-    assert code_of(lambda: is_unchanged(request(**headers), INFO)) == "PreconditionFailed"
+    assert code_of(lambda: is_unchanged(request(**headers), INFO, OBS)) == "PreconditionFailed"
 
 
 @pytest.mark.parametrize(

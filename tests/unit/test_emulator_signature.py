@@ -15,10 +15,9 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from storagekit.testing.emulator.accounts import Account
-from storagekit.testing.emulator.obs.address import Address, parse_address
+from storagekit.testing.emulator.obs.address import parse_address
 from storagekit.testing.emulator.obs.dialect import AMZ, OBS
 from storagekit.testing.emulator.obs.signature import (
-    MAX_SKEW_S,
     Claim,
     authenticate,
     dialect_of,
@@ -26,8 +25,10 @@ from storagekit.testing.emulator.obs.signature import (
     signature,
     string_to_sign,
 )
+from storagekit.testing.emulator.operations.store import Address
 from storagekit.testing.emulator.refusal import Refusal
 from storagekit.testing.emulator.request import Request, parse_request
+from storagekit.testing.emulator.signing import MAX_SKEW_S
 
 REGION = "obs.region.example.com"
 AMAZON = "s3.amazonaws.com"

@@ -9,11 +9,13 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -221,31 +223,62 @@ def test_other_keys_are_used_from_the_next_request_on(wire: Wire, driver: ObsDri
 # --- the agency of a cloud server -------------------------------------------------------------------------------------
 
 
+class Metadata(BaseHTTPRequestHandler):
+    """What answers at 169.254.169.254: for newer SDKs a token first, then keys, ever new ones that last so long."""
+
+    lasts: ClassVar[list[timedelta]] = []
+    given = 0
+
+    def do_PUT(self) -> None:
+        self._answer(b"api" if self.lasts else b"", 200 if self.lasts else 404)
+
+    def do_GET(self) -> None:
+        if not self.lasts:
+            self._answer(b"", 404)
+            return
+        number = Metadata.given = Metadata.given + 1
+        ends = datetime.now(timezone.utc) + self.lasts[min(number, len(self.lasts)) - 1]
+        keys = {"access": f"key-{number}", "secret": "s", "securitytoken": f"token-{number}"}
+        found = {
+            "credential": {"expires_at": ends.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), **keys}
+        }  # older SDKs want the order
+        self._answer(json.dumps(found).encode(), 200)
+
+    def _answer(self, body: bytes, status: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Keep quiet."""
+
+
 @pytest.fixture
-def metadata(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
-    """What answers at 169.254.169.254, and no keys from before: the SDK keeps them for the whole process."""
+def metadata(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Metadata]]:
+    """That server, and no keys from before: the SDK keeps them for the whole process."""
     for name in ("ak", "sk", "token", "expires"):
         monkeypatch.setattr(ECS, name, None)
-    server, real = Wire(), socket.getaddrinfo
-    port = int(server.address.partition(":")[2])
+    monkeypatch.setattr(Metadata, "given", 0)
+    real = socket.getaddrinfo
+    with ThreadingHTTPServer(("127.0.0.1", 0), Metadata) as server:
 
-    def getaddrinfo(host: Any, *rest: Any) -> Any:
-        return real("127.0.0.1", port, *rest[1:]) if host == "169.254.169.254" else real(host, *rest)
+        def getaddrinfo(host: Any, *rest: Any) -> Any:
+            there = host == "169.254.169.254"
+            return real("127.0.0.1", server.server_port, *rest[1:]) if there else real(host, *rest)
 
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    yield server
-    server.close()
-
-
-def agency_keys(number: int, lasts: timedelta) -> bytes:
-    ends = (datetime.now(timezone.utc) + lasts).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    keys = {"access": f"key-{number}", "secret": "s", "securitytoken": f"token-{number}", "expires_at": ends}
-    return answer(200, json.dumps({"credential": keys}))
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield Metadata
+        server.shutdown()
+        thread.join()
 
 
-def test_the_agencys_keys_are_used_and_renewed_before_they_end(wire: Wire, metadata: Wire) -> None:
-    short, long = agency_keys(1, timedelta(minutes=5)), agency_keys(2, timedelta(hours=1))
-    metadata.answers = [answer(200, "api"), short, answer(200, "api"), long]
+def test_the_agencys_keys_are_used_and_renewed_before_they_end(
+    wire: Wire, metadata: type[Metadata], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metadata, "lasts", [timedelta(seconds=30), timedelta(hours=1)])
     wire.answers = [answer(204)] * 3
     with closing(connect(wire, credentials="ecs", access_key="", secret_key="")) as driver:
         for _ in range(3):
@@ -254,8 +287,10 @@ def test_the_agencys_keys_are_used_and_renewed_before_they_end(wire: Wire, metad
     assert used == [("OBS key-1", "token-1"), ("OBS key-2", "token-2"), ("OBS key-2", "token-2")]
 
 
-def test_without_an_agency_nothing_is_sent_unsigned(wire: Wire, metadata: Wire) -> None:
-    metadata.answers = [answer(404), answer(404, "")] * 3
+def test_without_an_agency_nothing_is_sent_unsigned(
+    wire: Wire, metadata: type[Metadata], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metadata, "lasts", [])
     wire.answers = [answer(204)]
     with closing(connect(wire, credentials="ecs", access_key="", secret_key="")) as driver:
         with pytest.raises(DriverError, match="the agency of this machine") as caught:

@@ -1,4 +1,4 @@
-"""Object storage services on this machine, strict ones: Huawei OBS.
+"""Object storage services on this machine, strict ones: Huawei OBS and Alibaba Cloud OSS.
 
 >>> with Emulator("obs", accounts={"AK": "SK"}) as emulator, resolving("obs.test"):
 ...     client = ObsClient("AK", "SK", server=emulator.endpoint)
@@ -11,14 +11,16 @@ How it works, module by module:
 
 - ``listener``: a connection's bytes become a ``request``; an ``answer`` becomes bytes. ``body`` is read while it is
   stored, and proven before its last byte is handed on.
-- ``obs.address``, ``obs.signature``, ``conditions``: pure functions of a request.
-- ``obs.service`` lets a request in and finds the operation: ``obs.buckets``, ``obs.objects``, ``obs.uploads``,
-  ``obs.listings``. They work on ``obs.store``: the driver, and a ``ledger`` of what drivers have no place for.
+- ``obs.address``, ``obs.signature``, the same two of ``oss``, ``conditions``: pure functions of a request, with
+  ``hosts`` and ``signing`` for what they have in common.
+- ``obs.service`` and ``oss.service`` let a request in and find the operation, one of their own ``buckets`` or of
+  ``operations``: objects, uploads and listings, in any ``operations.dialect``. They work on ``operations.store``: the
+  driver, and a ``ledger`` of what drivers have no place for. ``throttle`` refuses what a test asks it to.
 - ``names`` resolves ``*.obs.test`` without DNS, here or in a child; ``fixtures`` are for pytest.
 """
 
 from storagekit.testing.emulator.accounts import Account
-from storagekit.testing.emulator.emulator import LIMITS, Emulator, Settings
+from storagekit.testing.emulator.emulator import LIMITS, OSS_LIMITS, Emulator, Settings
 from storagekit.testing.emulator.names import resolving, resolving_environment
 
-__all__ = ["LIMITS", "Account", "Emulator", "Settings", "resolving", "resolving_environment"]
+__all__ = ["LIMITS", "OSS_LIMITS", "Account", "Emulator", "Settings", "resolving", "resolving_environment"]

@@ -48,13 +48,15 @@ class Announced:
 def announced_by(request: Request, prefix: str) -> Announced:
     """Return what the headers announce. Raises Refusal where they cannot be digests."""
     return Announced(
-        _md5(request.header("content-md5")),
+        md5_of(request),
         _crc64(request.header(f"{prefix}checksum-crc64ecma")),
         _sha256(request.header("x-amz-content-sha256")),
     )
 
 
-def _md5(text: str | None) -> bytes | None:
+def md5_of(request: Request) -> bytes | None:
+    """Return the MD5 that a request announces, if it does. Raises Refusal where it cannot be one."""
+    text = request.header("content-md5")
     if text is None:
         return None
     try:
@@ -109,6 +111,11 @@ class Incoming:
         """The CRC-64 that the client announced; this class compares it, and so may the driver."""
         value = self._announced.crc64
         return None if value is None else Checksum("crc64", f"{value:016x}")
+
+    @property
+    def announced(self) -> Announced:
+        """What is to be compared."""
+        return self._announced
 
     @property
     def crc(self) -> int:

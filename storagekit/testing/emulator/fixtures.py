@@ -18,3 +18,10 @@ def obs_emulator() -> Iterator[Emulator]:
     """A new, empty OBS on a free port; in this process ``obs.test`` and ``*.obs.test`` lead to it."""
     with Emulator("obs") as emulator, resolving(emulator.domain):
         yield emulator
+
+
+@pytest.fixture
+def oss_emulator() -> Iterator[Emulator]:
+    """A new, empty OSS on a free port; in this process ``oss.test`` and ``*.oss.test`` lead to it."""
+    with Emulator("oss") as emulator, resolving(emulator.domain):
+        yield emulator

@@ -2,98 +2,57 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from email.utils import formatdate
 from types import MappingProxyType
 
-from storagekit.driver import Code
-from storagekit.testing.emulator import xml
-from storagekit.testing.emulator.accounts import Accounts
+from storagekit.testing.emulator import service, xml
 from storagekit.testing.emulator.answer import Answer
 from storagekit.testing.emulator.body import Incoming, announced_by
-from storagekit.testing.emulator.obs import buckets, listings, objects, uploads
-from storagekit.testing.emulator.obs.address import Address, parse_address
-from storagekit.testing.emulator.obs.dialect import Dialect
-from storagekit.testing.emulator.obs.signature import SUB_RESOURCES, authenticate, dialect_of
-from storagekit.testing.emulator.obs.store import Call, Store
-from storagekit.testing.emulator.refusal import ClientGone, Refusal, refusal_of
+from storagekit.testing.emulator.obs import buckets
+from storagekit.testing.emulator.obs.address import parse_address
+from storagekit.testing.emulator.obs.signature import SUB_RESOURCES, authenticate, dialect_of, find_claim
+from storagekit.testing.emulator.operations.dialect import Dialect
+from storagekit.testing.emulator.operations.store import Address, Call, Store
+from storagekit.testing.emulator.refusal import Refusal
 from storagekit.testing.emulator.request import Request
 
-Operation = Callable[[Store, Call], Answer]
-
-_log = logging.getLogger("storagekit.testing.emulator")
-
-OPERATIONS: Mapping[tuple[str, str, str], Operation] = MappingProxyType(
+OPERATIONS: service.Operations = MappingProxyType(
     {
+        **service.OPERATIONS,
         ("service", "GET", ""): buckets.list_buckets,
-        ("bucket", "GET", ""): listings.list_objects,
         ("bucket", "HEAD", ""): buckets.head_bucket,
         ("bucket", "PUT", ""): buckets.create_bucket,
-        ("bucket", "DELETE", ""): buckets.delete_bucket,
         ("bucket", "GET", "location"): buckets.get_location,
-        ("bucket", "GET", "uploads"): listings.list_uploads,
-        ("bucket", "POST", "delete"): objects.delete_objects,
-        ("object", "GET", ""): objects.get_object,
-        ("object", "HEAD", ""): objects.get_object,
-        ("object", "PUT", ""): objects.put_object,
-        ("object", "DELETE", ""): objects.delete_object,
-        ("object", "PUT", "copy-source"): objects.copy_object,
-        ("object", "POST", "uploads"): uploads.initiate,
-        ("object", "PUT", "uploadId"): uploads.put_part,
-        ("object", "PUT", "uploadId copy-source"): uploads.copy_part,
-        ("object", "GET", "uploadId"): listings.list_parts,
-        ("object", "POST", "uploadId"): uploads.complete,
-        ("object", "DELETE", "uploadId"): uploads.abort,
     }
 )
-"""Level of the address, method, and the sub-resource: what is asked for."""
 
 _PART_OF_OTHERS = frozenset({"partnumber"})
 
 
-class ObsService:
-    """Answers requests; a ``storagekit.testing.emulator.listener.Service``."""
+class ObsService(service.Base):
+    """Answers requests as OBS does."""
 
-    def __init__(self, store: Store, accounts: Accounts, *, v4_region: str | None = None) -> None:
-        self._store = store
-        self._accounts = accounts
+    def __init__(self, store: Store, admission: service.Admission, *, v4_region: str | None = None) -> None:
+        super().__init__(store, admission)
         self._v4_region = v4_region
-
-    def answer(self, request: Request, body: Incoming) -> Answer:
-        """Return the answer to a request. Raises ClientGone where there is nobody to hear it."""
-        try:
-            answer = self._operate(request, body)
-        except Exception as error:  # noqa: BLE001  # what the driver raises is its own; all of it is answered
-            reason = body.failed or error  # a driver may have wrapped what the body raised
-            if isinstance(reason, ClientGone):
-                raise reason from None
-            return self.refuse(request, reason if isinstance(reason, Refusal) else self._translated(reason))
-        return self._dressed(answer, dialect_of(request))
-
-    def refuse(self, request: Request, refusal: Refusal) -> Answer:
-        """Return the answer that says the refusal: XML, or headers where HEAD allows no body."""
-        dialect, identity = dialect_of(request), _request_id()
-        _log.info("%s %s: %s %s", request.method, request.path, refusal.status, refusal.code)
-        named = {dialect.header("error-code"): refusal.code, dialect.header("error-message"): refusal.message}
-        if request.method == "HEAD":
-            return self._dressed(Answer(refusal.status, named), dialect, identity)
-        rows = [("Code", refusal.code), ("Message", refusal.message), *refusal.facts.items()]
-        rows += [("RequestId", identity), ("HostId", _HOST_ID), ("Resource", request.path)]
-        answer = Answer(refusal.status, {"Content-Type": "application/xml"}, xml.render(("Error", rows)))
-        return self._dressed(answer, dialect, identity)
 
     def _operate(self, request: Request, body: Incoming) -> Answer:
         address = parse_address(request, self._store.domain)
         if request.param("apiversion") is not None and request.method == "HEAD" and not address.key:
             return self._probed(address)
-        account = authenticate(request, address, self._accounts, self._store.clock(), self._v4_region)
+        owner = self._owner(request, address)
         dialect = dialect_of(request)
         body.expect(announced_by(request, dialect.prefix))
         operation = route(request, address, dialect)
-        return operation(self._store, Call(request, address, body, dialect, account.owner))
+        return operation(self._store, Call(request, address, body, dialect, owner))
+
+    def _owner(self, request: Request, address: Address) -> str:
+        anybody = self._anybody(request, address, _asked(request)) if find_claim(request) is None else None
+        if anybody is not None:
+            return anybody
+        return authenticate(request, address, self._admission.accounts, self._store.clock(), self._v4_region).owner
 
     def _probed(self, address: Address) -> Answer:
         """Say which signatures there are: what SDKs ask, unsigned, before anything else."""
@@ -101,14 +60,20 @@ class ObsService:
             raise Refusal("NoSuchBucket", "The specified bucket does not exist.", BucketName=address.bucket)
         return Answer(200, {"x-obs-api": "3.0"})
 
-    def _translated(self, error: BaseException) -> Refusal:
-        failure = self._store.driver.classify(error)
-        if failure.code in (Code.UNKNOWN, Code.SERVER):
-            _log.error("the driver failed", exc_info=error)
-        return refusal_of(failure)
+    def _refused(self, request: Request, refusal: Refusal) -> Answer:
+        """Return XML, or headers where HEAD allows no body."""
+        dialect, identity = dialect_of(request), _request_id()
+        named = {dialect.header("error-code"): refusal.code, dialect.header("error-message"): refusal.message}
+        if request.method == "HEAD":
+            return self._dressed(request, Answer(refusal.status, named), identity)
+        rows = [("Code", refusal.code), ("Message", refusal.message), *refusal.facts.items()]
+        rows += [("RequestId", identity), ("HostId", _HOST_ID), ("Resource", request.path)]
+        answer = Answer(refusal.status, {"Content-Type": "application/xml"}, xml.render(("Error", rows)))
+        return self._dressed(request, answer, identity)
 
-    def _dressed(self, answer: Answer, dialect: Dialect, identity: str | None = None) -> Answer:
+    def _dressed(self, request: Request, answer: Answer, identity: str | None = None) -> Answer:
         """Add what every answer has. The date is the emulator's own clock's."""
+        dialect = dialect_of(request)
         common = {
             "Server": "OBS",
             "Date": formatdate(self._store.clock(), usegmt=True),
@@ -118,22 +83,13 @@ class ObsService:
         return replace(answer, headers={**common, **answer.headers})
 
 
-def route(request: Request, address: Address, dialect: Dialect) -> Operation:
+def route(request: Request, address: Address, dialect: Dialect) -> service.Operation:
     """Return the operation that is asked for. Raises Refusal where the emulator, or OBS, has none."""
-    if request.prefixed(dialect.header("server-side-encryption")):
-        raise Refusal("NotImplemented", "This emulator does not encrypt.")
-    level = "object" if address.key else "bucket" if address.bucket else "service"
-    asked = [name for name, _ in request.query if _is_sub_resource(name)]
-    if len(asked) > 1:
-        raise Refusal("InvalidArgument", f"Conflicting sub-resources: {', '.join(sorted(asked))}.")
-    copied = ["copy-source"] if request.header(dialect.header("copy-source")) is not None else []
-    what = " ".join([*asked, *(copied if level == "object" and request.method == "PUT" else [])])
-    found = OPERATIONS.get((level, request.method, what))
-    if found is not None:
-        return found
-    if asked and not any(what == sub for _, _, sub in OPERATIONS):
-        raise Refusal("NotImplemented", f"This emulator has no {what}.")
-    raise Refusal("MethodNotAllowed", "The specified method is not allowed against this resource.")
+    return service.route(request, address, dialect, OPERATIONS, _asked(request))
+
+
+def _asked(request: Request) -> list[str]:
+    return [name for name, _ in request.query if _is_sub_resource(name)]
 
 
 def _is_sub_resource(name: str) -> bool:

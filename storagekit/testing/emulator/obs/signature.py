@@ -17,22 +17,31 @@ import base64
 import hashlib
 import hmac
 import re
-from calendar import timegm
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
-from urllib.parse import quote, unquote_to_bytes
 
 from storagekit.testing.emulator.accounts import Account, Accounts
-from storagekit.testing.emulator.obs.address import Address
-from storagekit.testing.emulator.obs.dialect import AMZ, OBS, Dialect
+from storagekit.testing.emulator.obs.dialect import AMZ, OBS
+from storagekit.testing.emulator.operations.dialect import Dialect
+from storagekit.testing.emulator.operations.store import Address
 from storagekit.testing.emulator.refusal import Refusal
 from storagekit.testing.emulator.request import Request
-
-MAX_SKEW_S = 15 * 60
-MAX_V4_URL_S = 7 * 24 * 3600
-UNSIGNED = "UNSIGNED-PAYLOAD"
+from storagekit.testing.emulator.signing import (
+    MAX_URL_S,
+    UNSIGNED,
+    as_bytes,
+    chained,
+    check_begun,
+    check_skew,
+    check_token,
+    encoded,
+    encoded_path,
+    http_seconds,
+    needed,
+    prove,
+    shown_time,
+    v4_date,
+    v4_seconds,
+)
 
 SUB_RESOURCES = frozenset(
     """
@@ -51,7 +60,6 @@ SUB_RESOURCES = frozenset(
 """Parameters that are signed: the documentation's, and those that only the SDKs sign. Compared in lower case."""
 
 _V4_HEADER = re.compile(r"AWS4-HMAC-SHA256 +Credential=([^,]+), *SignedHeaders=([^,]+), *Signature=([^,]+)")
-_V4_DATE = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True)
@@ -92,17 +100,8 @@ def authenticate(
     if claim.scheme == "v4":
         _check_scope(request, claim, region)
     text = string_to_sign(request, claim, address)
-    right = signature(claim, account.secret_key, text)
-    if not hmac.compare_digest(_bytes(right), _bytes(claim.signature)):
-        raise Refusal(
-            "SignatureDoesNotMatch",
-            "The request signature we calculated does not match the signature you provided. "
-            "Check your key and signing method.",
-            AWSAccessKeyId=claim.access_key,
-            StringToSign=text,
-            SignatureProvided=claim.signature,
-        )
-    _check_token(request, claim, account, now)
+    prove(signature(claim, account.secret_key, text), claim.signature, text, AWSAccessKeyId=claim.access_key)
+    check_token(_token_in(request, claim), account, now)
     return account
 
 
@@ -126,7 +125,7 @@ def dialect_of(request: Request) -> Dialect:
 def string_to_sign(request: Request, claim: Claim, address: Address) -> str:
     """Return the text whose HMAC the signature is."""
     if claim.scheme == "v4":
-        digest = hashlib.sha256(_bytes(canonical_request(request, claim))).hexdigest()
+        digest = hashlib.sha256(as_bytes(canonical_request(request, claim))).hexdigest()
         return "\n".join(["AWS4-HMAC-SHA256", _v4_date(request, claim), claim.scope, digest])
     prefix = claim.dialect.prefix
     own = request.prefixed(prefix)
@@ -143,7 +142,7 @@ def string_to_sign(request: Request, claim: Claim, address: Address) -> str:
 
 def canonical_resource(request: Request, address: Address, prefix: str) -> str:
     """Return bucket, key and sub-resources: ``/bucket/key?uploadId=1``. The key is percent-encoded, values are not."""
-    path = _encoded(request.path, "/~")
+    path = encoded_path(request.path, "/~")
     whole = f"/{address.bucket}{path}" if address.virtual else path
     found = sorted(
         (name, value)
@@ -156,17 +155,13 @@ def canonical_resource(request: Request, address: Address, prefix: str) -> str:
 
 def canonical_request(request: Request, claim: Claim) -> str:
     """Return V4's form of the request."""
-    query = sorted(
-        (quote(name, "-_.~", errors="surrogateescape"), quote(value, "-_.~", errors="surrogateescape"))
-        for name, value in request.query
-        if name != "X-Amz-Signature"
-    )
+    query = sorted((encoded(name), encoded(value)) for name, value in request.query if name != "X-Amz-Signature")
     headers = ((name, re.sub(" +", " ", request.header(name) or "")) for name in claim.signed)
     payload = request.header("x-amz-content-sha256") if claim.expires is None else None
     return "\n".join(
         [
             request.method,
-            _encoded(request.path, "/-_.~"),
+            encoded_path(request.path, "/-_.~"),
             "&".join(f"{name}={value}" for name, value in query),
             "".join(f"{name}:{value}\n" for name, value in headers),
             ";".join(claim.signed),
@@ -178,11 +173,8 @@ def canonical_request(request: Request, claim: Claim) -> str:
 def signature(claim: Claim, secret: str, text: str) -> str:
     """Return the right signature of a text."""
     if claim.scheme != "v4":
-        return base64.b64encode(hmac.digest(_bytes(secret), _bytes(text), "sha1")).decode()
-    key = _bytes("AWS4" + secret)
-    for step in claim.scope.split("/"):
-        key = hmac.digest(key, _bytes(step), "sha256")
-    return hmac.digest(key, _bytes(text), "sha256").hex()
+        return base64.b64encode(hmac.digest(as_bytes(secret), as_bytes(text), "sha1")).decode()
+    return chained("AWS4" + secret, claim.scope, text)
 
 
 # --- claims -----------------------------------------------------------------------------------------------------------
@@ -203,25 +195,18 @@ def _claim_in_url(request: Request) -> Claim | None:
     for scheme, name in (("obs", "AccessKeyId"), ("v2", "AWSAccessKeyId")):
         key = request.param(name)
         if key is not None:
-            return Claim(scheme, key, _needed(request, "Signature"), _needed(request, "Expires"))
+            return Claim(scheme, key, needed(request, "Signature"), needed(request, "Expires"))
     if request.param("X-Amz-Algorithm") is None:
         return None
     if request.param("X-Amz-Algorithm") != "AWS4-HMAC-SHA256":
         raise Refusal("InvalidArgument", "X-Amz-Algorithm has to be AWS4-HMAC-SHA256.")
     names = ("X-Amz-Credential", "X-Amz-SignedHeaders", "X-Amz-Signature", "X-Amz-Expires")
-    return _v4_claim(*(_needed(request, name) for name in names))
+    return _v4_claim(*(needed(request, name) for name in names))
 
 
 def _v4_claim(credential: str, signed: str, given: str, expires: str | None = None) -> Claim:
     key, _, scope = credential.partition("/")
     return Claim("v4", key, given, expires, scope, tuple(signed.split(";")))
-
-
-def _needed(request: Request, name: str) -> str:
-    value = request.param(name)
-    if not value:
-        raise Refusal("AccessDenied", f"A signed URL needs the parameter {name}.")
-    return value
 
 
 # --- time, scope, token -----------------------------------------------------------------------------------------------
@@ -231,11 +216,7 @@ def _check_time(request: Request, claim: Claim, now: float) -> None:
     if claim.expires is not None:
         _check_expiry(request, claim, claim.expires, now)
         return
-    sent = _sent_at(request, claim)
-    if sent - now > MAX_SKEW_S:
-        raise Refusal("RequestTimeTooSkewed", "Request is not yet valid.", **_times(sent, now))
-    if now - sent > MAX_SKEW_S:
-        raise Refusal("RequestTimeTooSkewed", "Request is no longer valid.", **_times(sent, now))
+    check_skew(_sent_at(request, claim), now)
 
 
 def _check_expiry(request: Request, claim: Claim, expires: str, now: float) -> None:
@@ -243,45 +224,27 @@ def _check_expiry(request: Request, claim: Claim, expires: str, now: float) -> N
         raise Refusal("AccessDenied", "Expires is not a number of seconds.")
     end = int(expires)
     if claim.scheme == "v4":
-        if not 1 <= end <= MAX_V4_URL_S:
+        if not 1 <= end <= MAX_URL_S:
             raise Refusal("AccessDenied", "X-Amz-Expires has to be 1 to 604800 seconds.")
-        begin = _v4_seconds(_v4_date(request, claim))
-        if begin - now > MAX_SKEW_S:
-            raise Refusal("RequestTimeTooSkewed", "Request is not yet valid.", **_times(begin, now))
+        begin = v4_seconds(_v4_date(request, claim))
+        check_begun(begin, now)
         end += int(begin)
     if now > end:
-        raise Refusal("RequestTimeTooSkewed", "Request has expired.", Expires=_iso(end), ServerTime=_iso(now))
+        raise Refusal(
+            "RequestTimeTooSkewed", "Request has expired.", Expires=shown_time(end), ServerTime=shown_time(now)
+        )
 
 
 def _sent_at(request: Request, claim: Claim) -> float:
     if claim.scheme == "v4":
-        return _v4_seconds(_v4_date(request, claim))
+        return v4_seconds(_v4_date(request, claim))
     text = request.header(f"{claim.dialect.prefix}date") or request.header("date")
-    return _http_seconds(text)
+    return http_seconds(text)
 
 
 def _v4_date(request: Request, claim: Claim) -> str:
-    """Return the time of a V4 signature in its own form, also where the client sent it as ``Date``, as the SDK does."""
     given = request.param("X-Amz-Date") if claim.expires is not None else request.header("x-amz-date")
-    if given is not None:
-        return given
-    return datetime.fromtimestamp(_http_seconds(request.header("date")), timezone.utc).strftime(_V4_DATE)
-
-
-def _v4_seconds(text: str) -> float:
-    try:
-        return timegm(datetime.strptime(text, _V4_DATE).replace(tzinfo=timezone.utc).timetuple())
-    except ValueError:
-        raise Refusal("AccessDenied", "The time of the signature is not of the form 20300101T000000Z.") from None
-
-
-def _http_seconds(text: str | None) -> float:
-    if text is None:
-        raise Refusal("AccessDenied", "Authentication requires a valid Date, or the date header of the dialect.")
-    try:
-        return parsedate_to_datetime(text).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        raise Refusal("AccessDenied", "Authentication requires a valid Date: it is not one of RFC 1123.") from None
+    return v4_date(given, request)
 
 
 def _check_scope(request: Request, claim: Claim, region: str | None) -> None:
@@ -292,37 +255,12 @@ def _check_scope(request: Request, claim: Claim, region: str | None) -> None:
         raise Refusal("AccessDenied", f"The credential's region has to be {region}.")
     unsigned = {"host", *request.prefixed("x-amz-")} - set(claim.signed)
     if unsigned:
-        raise Refusal("AccessDenied", "There are headers that have to be signed.", HeadersNotSigned=_listed(unsigned))
+        raise Refusal(
+            "AccessDenied", "There are headers that have to be signed.", HeadersNotSigned=", ".join(sorted(unsigned))
+        )
 
 
-def _check_token(request: Request, claim: Claim, account: Account, now: float) -> None:
+def _token_in(request: Request, claim: Claim) -> str | None:
     name = f"{claim.dialect.prefix}security-token"
     in_url = next((value for one, value in request.query if one.lower() == name), None)
-    given = request.header(name) or in_url
-    if (given or "") != (account.token or ""):
-        raise Refusal("InvalidToken", "The security token is missing, or not that of the access key.")
-    if account.expires is not None and now > account.expires:
-        raise Refusal("ExpiredToken", "The temporary access key has expired.")
-
-
-def _times(sent: float, now: float) -> dict[str, str]:
-    return {"RequestTime": _iso(sent), "ServerTime": _iso(now), "MaxAllowedSkewMilliseconds": str(MAX_SKEW_S * 1000)}
-
-
-def _iso(seconds: float) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):  # a year with more than four digits
-        return str(int(seconds))
-
-
-def _encoded(path: str, safe: str) -> str:
-    return quote(unquote_to_bytes(path), safe)
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))
+    return request.header(name) or in_url

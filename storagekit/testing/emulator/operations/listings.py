@@ -6,25 +6,18 @@ import base64
 import binascii
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from storagekit.driver import Driver
 from storagekit.testing.emulator import xml
 from storagekit.testing.emulator.answer import Answer
-from storagekit.testing.emulator.obs.buckets import iso, owner_node, xml_answer
-from storagekit.testing.emulator.obs.dialect import OBS
-from storagekit.testing.emulator.obs.labels import labels_of
-from storagekit.testing.emulator.obs.store import Call, Store
+from storagekit.testing.emulator.operations.documents import coded, iso, owner_node, xml_answer
+from storagekit.testing.emulator.operations.labels import STANDARD, labels_of, object_type
+from storagekit.testing.emulator.operations.store import Call, Store
 from storagekit.testing.emulator.refusal import Refusal
 from storagekit.types import ObjectInfo, ObjectPage, Part, PendingUpload, Upload
 
 PAGE = 1000
 _LAST = "\U0010ffff"  # sorts behind whatever a key may go on with
-
-
-def coded(text: str, encoding: str) -> str:
-    """Return a key as the client wants it: ``url`` is percent-encoded."""
-    return quote(text, safe="/") if encoding == "url" else text
 
 
 def number_in(call: Call, name: str, default: int, most: int) -> int:
@@ -34,6 +27,9 @@ def number_in(call: Call, name: str, default: int, most: int) -> int:
         return default
     if not (text.isascii() and text.isdecimal() and len(text) <= 10):
         raise Refusal("InvalidArgument", f"{name} has to be a number.", ArgumentName=name, ArgumentValue=text)
+    least = 1 if name.startswith("max-") else 0  # a size of pages, or a number to begin behind
+    if not least <= int(text) <= most and call.dialect.strict_pages:
+        raise Refusal("InvalidArgument", f"{name} is {least} to {most:,}.", ArgumentName=name, ArgumentValue=text)
     return min(int(text), most)
 
 
@@ -67,7 +63,7 @@ class _Query:
 def list_objects(store: Store, call: Call) -> Answer:
     """Answer with a page of objects; ``list-type=2`` asks for Amazon's second form."""
     store.require(call.bucket, call.owner)
-    query, limit = _Query.of(call), number_in(call, "max-keys", PAGE, PAGE)
+    query, limit = _Query.of(call), number_in(call, "max-keys", call.dialect.page, PAGE)
     second = call.request.param("list-type") == "2"
     marker = _marker_2(call) if second else call.request.param("marker") or ""
     page = _page(store.driver, call.bucket, query, marker, limit)
@@ -80,7 +76,7 @@ def list_objects(store: Store, call: Call) -> Answer:
     rows += [("MaxKeys", str(limit)), ("IsTruncated", str(page.token is not None).lower()), *query.tail()]
     rows += [_content(call, query, info) for info in page.objects]
     rows += [("CommonPrefixes", query.shown(("Prefix", prefix))) for prefix in page.prefixes]
-    location = call.dialect.header("bucket-location" if call.dialect is OBS else "bucket-region")
+    location = call.dialect.header("bucket-region" if call.dialect.owner_names else "bucket-location")
     return xml_answer(call, ("ListBucketResult", rows), {location: store.location_of(call.bucket)})
 
 
@@ -114,9 +110,12 @@ def _rows_2(call: Call, query: _Query, page: ObjectPage, last: str) -> list[xml.
 
 
 def _content(call: Call, query: _Query, info: ObjectInfo) -> xml.Node:
-    size: list[xml.Node] = [("ETag", f'"{info.etag}"'), ("Size", str(info.size)), owner_node(call)]
-    named: list[xml.Node] = [*query.shown(("Key", info.key)), ("LastModified", iso(info.modified))]
-    return "Contents", [*named, *size, ("StorageClass", call.dialect.storage_class(labels_of(info).storage_class))]
+    labels, dialect = labels_of(info), call.dialect
+    rows: list[xml.Node] = [*query.shown(("Key", info.key)), ("LastModified", iso(call, info.modified))]
+    rows += [("ETag", dialect.etag(info.etag)), *([("Type", object_type(labels))] if dialect.full else [])]
+    rows += [("Size", str(info.size)), ("StorageClass", dialect.storage_class(labels.storage_class))]
+    asked = call.request.param("list-type") != "2" or call.request.param("fetch-owner") == "true"
+    return "Contents", [*rows, owner_node(call)] if asked or not dialect.full else rows
 
 
 def all_uploads(driver: Driver, bucket: str, prefix: str = "") -> Iterator[PendingUpload]:
@@ -153,13 +152,15 @@ def list_uploads(store: Store, call: Call) -> Answer:
     rows: list[xml.Node] = [("Bucket", call.bucket), *query.shown(("KeyMarker", key_marker))]
     rows += [("UploadIdMarker", id_marker), *query.shown(("Prefix", query.prefix)), *query.tail()]
     rows += [("MaxUploads", str(limit)), ("IsTruncated", str(more).lower())]
-    if more and taken:
-        last = taken[-1]
-        rows += query.shown(("NextKeyMarker", last if isinstance(last, str) else last.key))
-        rows.append(("NextUploadIdMarker", "" if isinstance(last, str) else last.id))
+    rows += _next_upload(query, taken[-1] if more and taken else "", shown=more or call.dialect.full)
     rows += [_upload(call, query, one) for one in taken if not isinstance(one, str)]
     rows += [("CommonPrefixes", query.shown(("Prefix", one))) for one in taken if isinstance(one, str)]
     return xml_answer(call, ("ListMultipartUploadsResult", rows))
+
+
+def _next_upload(query: _Query, last: PendingUpload | str, *, shown: bool) -> list[xml.Node]:
+    key, identity = (last, "") if isinstance(last, str) else (last.key, last.id)
+    return [*query.shown(("NextKeyMarker", key)), ("NextUploadIdMarker", identity)] if shown else []
 
 
 def _is_behind(query: _Query, one: PendingUpload, key_marker: str, id_marker: str) -> bool:
@@ -183,8 +184,12 @@ def _taken(query: _Query, rest: Sequence[PendingUpload], limit: int) -> tuple[li
 
 def _upload(call: Call, query: _Query, one: PendingUpload) -> xml.Node:
     owners: list[xml.Node] = [owner_node(call, "Initiator"), owner_node(call)]
-    named: list[xml.Node] = [*query.shown(("Key", one.key)), ("UploadId", one.id)]
-    return "Upload", [*named, *owners, ("StorageClass", "STANDARD"), ("Initiated", iso(one.initiated))]
+    rows: list[xml.Node] = [*query.shown(("Key", one.key)), ("UploadId", one.id), *owners]
+    return "Upload", [*rows, ("StorageClass", _standard(call)), ("Initiated", iso(call, one.initiated))]
+
+
+def _standard(call: Call) -> str:
+    return call.dialect.storage_class(STANDARD)
 
 
 def list_parts(store: Store, call: Call) -> Answer:
@@ -197,14 +202,22 @@ def list_parts(store: Store, call: Call) -> Answer:
     page = parts[:limit]
     more = bool(limit) and len(parts) > limit
     rows: list[xml.Node] = [("Bucket", call.bucket), *query.shown(("Key", call.key)), ("UploadId", upload.id)]
-    rows += [*query.tail(), owner_node(call, "Initiator"), owner_node(call), ("StorageClass", "STANDARD")]
+    rows += [*query.tail(), owner_node(call, "Initiator"), owner_node(call), ("StorageClass", _standard(call))]
     rows += [("PartNumberMarker", str(marker)), ("MaxParts", str(limit)), ("IsTruncated", str(more).lower())]
-    if page:
-        rows.append(("NextPartNumberMarker", str(page[-1].number)))
-    rows += [("Part", _part(part)) for part in page]
+    if page or call.dialect.full:
+        rows.append(("NextPartNumberMarker", str(page[-1].number if page else marker)))
+    rows += [("Part", _part(call, part)) for part in page]
     return xml_answer(call, ("ListPartsResult", rows))
 
 
-def _part(part: Part) -> list[xml.Node]:
-    named: list[xml.Node] = [("PartNumber", str(part.number)), ("LastModified", iso(part.modified))]
-    return [*named, ("ETag", f'"{part.etag}"'), ("Size", str(part.size))]
+def _part(call: Call, part: Part) -> list[xml.Node]:
+    rows: list[xml.Node] = [("PartNumber", str(part.number)), ("LastModified", iso(call, part.modified))]
+    crc = part_crc(part) if call.dialect.full else None
+    hashed = [("HashCrc64ecma", str(crc))] if crc is not None else []
+    return [*rows, ("ETag", call.dialect.etag(part.etag)), *hashed, ("Size", str(part.size))]
+
+
+def part_crc(part: Part) -> int | None:
+    """Return the CRC-64 of a part, where the driver knows it."""
+    known = part.checksum
+    return int(known.value, 16) if known is not None and known.algorithm == "crc64" else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from email.utils import format_datetime
 from urllib.parse import unquote
@@ -12,12 +13,10 @@ from storagekit.testing.emulator import xml
 from storagekit.testing.emulator.answer import Answer
 from storagekit.testing.emulator.body import MAX_BODY
 from storagekit.testing.emulator.conditions import is_unchanged, parse_range
-from storagekit.testing.emulator.obs.address import check_key
-from storagekit.testing.emulator.obs.buckets import iso, xml_answer
-from storagekit.testing.emulator.obs.dialect import Dialect
-from storagekit.testing.emulator.obs.labels import STANDARD, Labels, labels_in, labels_of
-from storagekit.testing.emulator.obs.listings import coded
-from storagekit.testing.emulator.obs.store import Call, Store
+from storagekit.testing.emulator.operations.dialect import Dialect
+from storagekit.testing.emulator.operations.documents import coded, iso, xml_answer
+from storagekit.testing.emulator.operations.labels import STANDARD, Labels, labels_in, labels_of, object_type
+from storagekit.testing.emulator.operations.store import Call, Store
 from storagekit.testing.emulator.refusal import Refusal
 from storagekit.types import ObjectInfo
 
@@ -38,14 +37,30 @@ def put_object(store: Store, call: Call) -> Answer:
     store.require(call.bucket, call.owner)
     check_size(call)
     labels = labels_in(call.request, call.dialect)
-    result = store.driver.put(call.bucket, call.key, call.body, labels.options())
+    with keeping(store, call) as if_absent:
+        result = store.driver.put(call.bucket, call.key, call.body, labels.options(if_absent=if_absent))
     store.remember_crc(call.bucket, call.key, result.etag, call.body.crc)
     shown = {
-        "ETag": f'"{result.etag}"',
+        "ETag": call.dialect.etag(result.etag),
         **class_header(call.dialect, labels),
         **crc_header(call.dialect, call.body.crc),
     }
     return Answer(200, shown)
+
+
+@contextmanager
+def keeping(store: Store, call: Call) -> Iterator[bool]:
+    """Tell whether an object that is at the key by then has to stay. Raises FileAlreadyExists where it does."""
+    name = call.dialect.forbid
+    asked = name is not None and (call.request.header(call.dialect.header(name)) or "").lower() == "true"
+    try:
+        yield asked
+    except Exception as error:
+        if asked and store.driver.classify(error).code is Code.PRECONDITION:
+            raise Refusal(
+                "FileAlreadyExists", "The object you specified already exists and can not be overwritten."
+            ) from None
+        raise
 
 
 def check_size(call: Call) -> None:
@@ -59,14 +74,19 @@ def check_size(call: Call) -> None:
 
 def class_header(dialect: Dialect, labels: Labels) -> dict[str, str]:
     """Return the storage class as a header, where it is not the usual one."""
-    if labels.storage_class == STANDARD:
+    if labels.storage_class == STANDARD and not dialect.full:
         return {}
     return {dialect.header("storage-class"): dialect.storage_class(labels.storage_class)}
 
 
 def crc_header(dialect: Dialect, crc: int | None) -> dict[str, str]:
     """Return the CRC-64 as a header, in decimal."""
-    return {} if crc is None else {dialect.header("checksum-crc64ecma"): str(crc)}
+    return {} if crc is None else {dialect.header(dialect.crc): str(crc)}
+
+
+def made_headers(dialect: Dialect, etag: str, crc: int | None) -> dict[str, str]:
+    """Return the headers beside a document that says what was made; OSS's clients look there for the ETag."""
+    return {**crc_header(dialect, crc), **({"ETag": etag} if dialect.full else {})}
 
 
 def get_object(store: Store, call: Call) -> Answer:
@@ -74,9 +94,9 @@ def get_object(store: Store, call: Call) -> Answer:
     store.require(call.bucket, call.owner)
     for _ in range(_TRIES):
         info = store.driver.head(call.bucket, call.key)
-        if is_unchanged(call.request, info):
-            return Answer(304, {"ETag": f'"{info.etag}"', "Last-Modified": _http_time(info)})
-        span = parse_range(call.request.header("range"), info.size)
+        if is_unchanged(call.request, info, call.dialect):
+            return Answer(304, {"ETag": call.dialect.etag(info.etag), "Last-Modified": _http_time(info)})
+        span = parse_range(call.request.header("range"), info.size, ignored=_ignores(call))
         shown = _shown(store, call, info, whole=span is None)
         start, length = span or (0, info.size)
         if span is not None:
@@ -88,6 +108,12 @@ def get_object(store: Store, call: Call) -> Answer:
         if reader is not None:
             return Answer(status, shown, reader=reader, length=length)
     raise Refusal("ServiceUnavailable", "The object is replaced faster than it can be opened.")
+
+
+def _ignores(call: Call) -> bool:
+    """Tell whether a range that is not all in the object counts as none."""
+    asked = call.request.header(call.dialect.header("range-behavior")) == "standard"
+    return call.dialect.outside == "ignored" and not asked
 
 
 def _opened(store: Store, call: Call, info: ObjectInfo, start: int, length: int) -> Reader | None:
@@ -105,21 +131,28 @@ def _opened(store: Store, call: Call, info: ObjectInfo, start: int, length: int)
 
 
 def _shown(store: Store, call: Call, info: ObjectInfo, *, whole: bool) -> dict[str, str]:
-    """Return the headers of an object. Its CRC-64 is of the whole, so a range comes without."""
+    """Return the headers of an object. Its CRC-64 is of the whole; OBS leaves it out of a range."""
     labels, dialect = labels_of(info), call.dialect
-    made_by = store.ledger.get(f"token/{labels.token}").get("upload")
     headers = {
-        "Content-Type": labels.content_type or "binary/octet-stream",
+        "Content-Type": labels.content_type or dialect.content_type,
         "Accept-Ranges": "bytes",
-        "ETag": f'"{info.etag}"',
+        "ETag": dialect.etag(info.etag),
         "Last-Modified": _http_time(info),
         **{name.title(): value for name, value in labels.headers.items()},
         **{dialect.header(f"meta-{name}"): value for name, value in labels.metadata.items()},
         **class_header(dialect, labels),
-        **({dialect.header("uploadId"): made_by} if made_by else {}),
-        **(crc_header(dialect, store.crc_of(call.bucket, info)) if whole else {}),
+        **_origin(store, dialect, labels),
+        **(crc_header(dialect, store.crc_of(call.bucket, info)) if whole or dialect.full else {}),
     }
     return {**headers, **_overridden(call)}
+
+
+def _origin(store: Store, dialect: Dialect, labels: Labels) -> dict[str, str]:
+    """Return how the object came to be: OSS says of what kind it is, OBS by which upload."""
+    if dialect.full:
+        return {dialect.header("object-type"): object_type(labels)}
+    made_by = store.ledger.get(f"token/{labels.token}").get("upload")
+    return {dialect.header("uploadId"): made_by} if made_by else {}
 
 
 def _overridden(call: Call) -> Mapping[str, str]:
@@ -145,14 +178,15 @@ def delete_objects(store: Store, call: Call) -> Answer:
     if call.request.header("content-md5") is None:
         raise Refusal("InvalidRequest", "Missing required header for this request: Content-MD5")
     root = xml.parse(call.body.whole(), "Delete")
-    encoding = root.findtext("EncodingType") or ""
+    said = root.findtext("EncodingType") or ""
+    encoding = said or call.request.param("encoding-type") or ""
     keys = [xml.text_of(node, "Key") for node in root.findall("Object")]
     if not 1 <= len(keys) <= _MANY:
         raise Refusal("MalformedXML", f"One request deletes 1 to {_MANY:,} objects.")
-    if encoding == "url":
+    if said == "url":
         keys = [unquote(key.replace("+", " ")) for key in keys]
     for key in keys:
-        check_key(key)
+        call.dialect.check_key(key)
     failed = {one.key: one for one in store.driver.delete_many(call.bucket, keys)}
     quiet = root.findtext("Quiet") == "true"
     rows: list[xml.Node] = [("EncodingType", encoding)] if encoding else []
@@ -179,12 +213,15 @@ def copy_object(store: Store, call: Call) -> Answer:
     if info.size > MAX_BODY:
         raise Refusal("EntityTooLarge", f"A copy in one request takes {MAX_BODY:,} bytes at most.")
     crc = store.crc_of(bucket, info)
-    result = store.driver.copy(call.bucket, call.key, bucket, key, labels.options(), if_match=info.etag)
+    with keeping(store, call) as if_absent:
+        options = labels.options(if_absent=if_absent)
+        result = store.driver.copy(call.bucket, call.key, bucket, key, options, if_match=info.etag)
     if crc is not None:
         store.remember_crc(call.bucket, call.key, result.etag, crc)
     modified = store.driver.head(call.bucket, call.key).modified
-    rows: list[xml.Node] = [("LastModified", iso(modified)), ("ETag", f'"{result.etag}"')]
-    return xml_answer(call, ("CopyObjectResult", rows), crc_header(call.dialect, crc))
+    etag = call.dialect.etag(result.etag)
+    rows: list[xml.Node] = [("LastModified", iso(call, modified)), ("ETag", etag)]
+    return xml_answer(call, ("CopyObjectResult", rows), made_headers(call.dialect, etag, crc))
 
 
 def _merged(source: Labels, given: Labels, directive: str) -> Labels:
@@ -207,6 +244,6 @@ def copy_source(store: Store, call: Call) -> tuple[str, str, ObjectInfo]:
         raise Refusal("InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
     store.require(bucket, call.owner)
     info = store.driver.head(bucket, key)
-    if is_unchanged(call.request, info, call.dialect.header("copy-source-")):
-        raise Refusal("PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+    if is_unchanged(call.request, info, call.dialect, call.dialect.header("copy-source-")):
+        raise Refusal(call.dialect.unchanged_copy, "At least one of the pre-conditions you specified did not hold")
     return bucket, key, info

@@ -1,4 +1,4 @@
-"""What OBS keeps with an object besides its bytes, and how that fits into a driver's metadata.
+"""What a service keeps with an object besides its bytes, and how that fits into a driver's metadata.
 
 The user's own metadata stay as they are. All the rest is one further entry, JSON, which clients do not see: headers
 like Cache-Control, the storage class, and which upload made the object.
@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from storagekit.testing.emulator.obs.dialect import Dialect
+from storagekit.testing.emulator.operations.dialect import Dialect
 from storagekit.testing.emulator.request import Request
 from storagekit.types import ObjectInfo, WriteOptions
 
@@ -31,7 +31,7 @@ class Labels:
     token: str = ""
     begun: int = 0
 
-    def options(self) -> WriteOptions:
+    def options(self, *, if_absent: bool = False) -> WriteOptions:
         """Return what a driver is to store."""
         entry = {
             "headers": dict(self.headers),
@@ -39,7 +39,8 @@ class Labels:
             "token": self.token,
             "begun": self.begun,
         }
-        return WriteOptions(self.content_type, {**self.metadata, _ENTRY: json.dumps(entry, sort_keys=True)})
+        metadata = {**self.metadata, _ENTRY: json.dumps(entry, sort_keys=True)}
+        return WriteOptions(self.content_type, metadata, if_absent=if_absent)
 
 
 def labels_of(info: ObjectInfo) -> Labels:
@@ -58,3 +59,8 @@ def labels_in(request: Request, dialect: Dialect) -> Labels:
         headers={name: value for name in _KEPT if (value := request.header(name)) is not None},
         storage_class=dialect.own_storage_class(request.header(dialect.header("storage-class")) or STANDARD),
     )
+
+
+def object_type(labels: Labels) -> str:
+    """Return OSS's word for how an object was made."""
+    return "Multipart" if labels.token else "Normal"

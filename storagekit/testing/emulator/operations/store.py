@@ -1,4 +1,4 @@
-"""What the operations work on: the driver that keeps the data, and what OBS knows besides.
+"""What the operations work on: the driver that keeps the data, and what the service knows besides.
 
 CRC-64s of whole objects are remembered where they were computed anyway: of what was put, and of what was joined from
 parts. Of others, such as those of a run before, the bytes are read once, at the first look.
@@ -16,8 +16,7 @@ from fastcrc import crc64
 from storagekit.driver import Code, Driver
 from storagekit.testing.emulator.body import BLOCK, Incoming
 from storagekit.testing.emulator.ledger import BUCKET, Ledger
-from storagekit.testing.emulator.obs.address import Address
-from storagekit.testing.emulator.obs.dialect import Dialect
+from storagekit.testing.emulator.operations.dialect import Dialect
 from storagekit.testing.emulator.refusal import Refusal
 from storagekit.testing.emulator.request import Request
 from storagekit.types import ObjectInfo
@@ -27,14 +26,24 @@ _REMEMBERED = 10_000
 
 
 @dataclass(frozen=True)
+class Address:
+    """``bucket`` is empty for the service itself, ``key`` for the bucket. ``virtual``: the host names the bucket."""
+
+    bucket: str = ""
+    key: str = ""
+    virtual: bool = False
+
+
+@dataclass(frozen=True)
 class Call:
-    """One request that was let in: by whom, about what, in which dialect."""
+    """One request that was let in: by whom, about what, in which dialect. ``public``: anybody may read the bucket."""
 
     request: Request
     address: Address
     body: Incoming
     dialect: Dialect
     owner: str
+    public: bool = False
 
     @property
     def bucket(self) -> str:

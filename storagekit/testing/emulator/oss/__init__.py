@@ -1,0 +1,1 @@
+"""Alibaba Cloud OSS: addresses, signatures, refusals and operations."""
