@@ -66,7 +66,8 @@ class URLUpload:
             proven = _Proven(opened, self._size_of(opened), self.sha256)
             requester = Requester(self.url, self.headers, self.timeout_s)
             try:
-                answer = self._in_a_worker(lambda: self._put(requester, proven, listener, stop), stop)
+                in_turn = self._here if opened.access is Access.ONCE else self._in_a_worker
+                answer = in_turn(lambda: self._put(requester, proven, listener, stop), stop)
             finally:
                 requester.close()
         finally:
@@ -86,6 +87,11 @@ class URLUpload:
                 hint="Give its size (--size), or write it to a file first",
             )
         return known
+
+    def _here(self, work: Callable[[], _Answer], stop: Cancel) -> _Answer:
+        """The caller's iterator never runs in a thread that it does not know."""
+        stop.check()
+        return work()
 
     def _in_a_worker(self, work: Callable[[], _Answer], stop: Cancel) -> _Answer:
         """So Ctrl-C is seen while it waits for the service."""

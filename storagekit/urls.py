@@ -134,7 +134,7 @@ def upload_to_url(
         max_speed: bytes per second at most.
         retry: how often and how long to try.
         clock: time, sleep and chance; replaced in tests.
-        on_progress: called from a worker thread, one call at a time.
+        on_progress: called from a worker thread, one call at a time; of a stream, from the caller's own.
         cancel: set it from another thread to stop.
 
     Returns a result whose ``key`` is the URL without its query. Its ``proof`` is ``put`` where the service's etag is

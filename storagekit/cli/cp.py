@@ -115,11 +115,7 @@ def cp(
     wanted = parse_size(part_size) if part_size is not None else None
     promised = parse_size(size) if size is not None else None
     wishes = Wishes(not no_resume, restart, verify, dry_run, promised, sha256, wanted, storage_class, content_type)
-    bounds = {
-        "workers": workers,
-        "memory": parse_size(memory) if memory is not None else None,
-        "max_speed": parse_rate(max_speed) if max_speed is not None else None,
-    }
+    bounds = _bounds(workers, memory, max_speed)
     if not isinstance(source, Remote) and not isinstance(target, Remote):
         refuse_options(connection, checkpoint=checkpoint, storage_class=storage_class, recursive=recursive)
         WebTransfer(source, target, output, wishes, bounds).run()
@@ -176,6 +172,15 @@ def require_one_meaning(source: Location, target: Location, connection: Connecti
             f"--endpoint-url and --region could be meant for {source.backend} or for {target.backend}",
             hint="Set the environment variables of each backend instead, or name SRC's profile with --source-profile",
         )
+
+
+def _bounds(workers: int | None, memory: str | None, max_speed: str | None) -> dict[str, int | None]:
+    """Return what a transfer may take at most, None where nobody says."""
+    return {
+        "workers": workers,
+        "memory": parse_size(memory) if memory is not None else None,
+        "max_speed": parse_rate(max_speed) if max_speed is not None else None,
+    }
 
 
 def _place(source: Location, target: Location) -> Remote:

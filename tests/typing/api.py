@@ -29,7 +29,9 @@ from storagekit import (
     UploadContext,
     UploadResult,
     __version__,
+    download_from_url,
     hookimpl,
+    upload_to_url,
 )
 from storagekit._clock import Cancel
 from storagekit._object_file import ObjectFile
@@ -147,6 +149,15 @@ def reading(client: StorageClient) -> None:
     assert_type(client.list_buckets(), list[str])
     assert_type(client.bucket_exists(), bool)
     assert_type([found.key for found in client.iter_objects()], list[str])
+
+
+def by_url(client: StorageClient) -> None:
+    assert_type(client.presigned_url("GET", "data", "k", timedelta(hours=1)), str)
+    client.presigned_url("PUT", None, "k", 60, content_type="text/plain")
+    client.presigned_url(method="PUT", key="k", part=1, upload_id="id")
+    assert_type(download_from_url("https://host/x", Path("x"), verify=True, workers=2), DownloadResult)
+    assert_type(upload_to_url("https://host/x", "x", content_type="text/plain"), UploadResult)
+    upload_to_url("https://host/x", [b"1", b"2"], size=2)
 
 
 def results(result: UploadResult) -> None:
