@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import random
+import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -135,6 +136,18 @@ def test_an_iterable_needs_its_size(server: PutServer, signed: str) -> None:
     with pytest.raises(UnsupportedSourceError, match="how long"):
         send(signed, iter(blocks))
     assert 1 == len(server.puts)
+
+
+def test_an_iterator_runs_in_the_thread_of_its_caller(server: PutServer, signed: str) -> None:
+    threads: set[int] = set()
+
+    def blocks() -> Iterator[bytes]:
+        for start in range(0, len(DATA), 1_000_000):
+            threads.add(threading.get_ident())
+            yield DATA[start : start + 1_000_000]
+
+    assert MD5 == send(signed, blocks(), size=len(DATA)).etag
+    assert {threading.get_ident()} == threads
 
 
 @pytest.mark.parametrize(("size", "error"), [(len(DATA) - 1, IntegrityError), (len(DATA) + 1, SourceTruncatedError)])
