@@ -1,4 +1,4 @@
-"""An emulator whose clock is the test's, and the requests that judge it, signed by `obs_signing`."""
+"""An emulator whose clock is the test's, and the requests that judge it: OBS's, signed by `obs_signing`."""
 
 from __future__ import annotations
 
@@ -8,21 +8,12 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import ClassVar, TypeVar
 
 from storagekit.testing.emulator import Account as EmulatorAccount
 from storagekit.testing.emulator import Emulator
-from tests.integration.obs_signing import (
-    Account,
-    Answer,
-    Dialect,
-    Line,
-    Request,
-    Wire,
-    rfc1123,
-    signed,
-    wire,
-    with_headers,
-)
+from tests.integration.obs_signing import Dialect, signed
+from tests.integration.raw_requests import Account, Answer, Line, Request, Wire, rfc1123, wire, with_headers
 
 NOW = 1_800_000_000.0  # 15 January 2027, a Friday
 PART = 100 * 1024
@@ -38,6 +29,8 @@ BODY = b"the object's content"
 
 @dataclass
 class World:
+    vendor: ClassVar[str] = "obs"
+    domain: ClassVar[str] = DOMAIN
     emulator: Emulator
     line: Line
     now: float = NOW
@@ -45,7 +38,7 @@ class World:
 
     @property
     def domain_host(self) -> str:
-        return f"{DOMAIN}:{self.emulator.port}"
+        return f"{self.domain}:{self.emulator.port}"
 
     @property
     def address_host(self) -> str:
@@ -59,7 +52,10 @@ class World:
 
     def ask(self, request: Request, account: Account = OWNER, dialect: Dialect = "obs") -> Answer:
         dated = with_headers(request, {"Date": rfc1123(self.now), **request.headers})
-        return self.send(wire(signed(dated, account, dialect), self.host(request)))
+        return self.send(wire(self.signed(dated, account, dialect), self.host(request)))
+
+    def signed(self, request: Request, account: Account, dialect: Dialect) -> Request:
+        return signed(request, account, dialect)
 
     def good(self, request: Request) -> Answer:
         answer = self.ask(request)
@@ -75,18 +71,21 @@ class World:
         return [re.sub(r"<(RequestId|HostId)>.*?</\1>", "", text) for text in found]
 
 
+W = TypeVar("W", bound=World)
+
+
 @contextmanager
-def a_world() -> Iterator[World]:
+def a_world(kind: type[W]) -> Iterator[W]:
     """A fresh emulator, with what the tests' requests are about."""
-    world: World
+    world: W
 
     def clock() -> float:
         return world.now
 
     guest = EmulatorAccount(GUEST.secret_key, token=GUEST.token)
     accounts: dict[str, str | EmulatorAccount] = {OWNER.access_key: OWNER.secret_key, GUEST.access_key: guest}
-    with Emulator("obs", accounts=accounts, domain=DOMAIN, clock=clock) as emulator:
-        world = World(emulator, Line(("127.0.0.1", emulator.port)))
+    with Emulator(kind.vendor, accounts=accounts, domain=kind.domain, clock=clock) as emulator:
+        world = kind(emulator, Line(("127.0.0.1", emulator.port)))
         settle(world)
         yield world
         world.line.close()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from tests.integration.obs_signing import SUB_RESOURCES, Wire
+from tests.integration.obs_signing import SUB_RESOURCES
+from tests.integration.raw_requests import Wire
 
 #: Headers that OBS's own signature and V2 cover besides `x-obs-` and `x-amz-`; V4 says itself what it covers.
 ALWAYS_SIGNED = frozenset({"content-md5", "content-type", "date"})
@@ -49,19 +50,21 @@ class Changes:
     sent: Wire
     bucket: str
     others: Others = neighbours
+    parameters: frozenset[str] = SUB_RESOURCES | PROOF
+    prefixes: tuple[str, ...] = ("x-obs-", "x-amz-")
 
     def v2(self) -> Iterator[Change]:
         """Of one signed by OBS's own signature or V2."""
         yield from self._of_address()
         for index, (name, _) in enumerate(self.sent.query):
-            if name in SUB_RESOURCES or name in PROOF:
+            if name in self.parameters:
                 yield from self._of_parameter(index)
         for index, (name, value) in enumerate(self.sent.headers):
             if name.lower() == "authorization":
                 scheme, access_key, signature = value.replace(":", " ").split(" ")
                 for element, text in (("scheme", scheme), ("access key", access_key), ("signature", signature)):
                     yield from self._in_header(index, element, text)
-            elif name.lower() in ALWAYS_SIGNED or name.startswith(("x-obs-", "x-amz-")):
+            elif name.lower() in ALWAYS_SIGNED or name.startswith(self.prefixes):
                 yield from self._of_header(index)
 
     def v4(self) -> Iterator[Change]:
@@ -69,13 +72,21 @@ class Changes:
         yield from self._of_address()
         for index in range(len(self.sent.query)):
             yield from self._of_parameter(index)
-        listed = signed_headers(self.sent)
+        listed = self.listed()
         for index, (name, value) in enumerate(self.sent.headers):
             if name.lower() == "authorization":
-                for element, text in v4_pieces(value).items():
+                for element, text in self.pieces(value).items():
                     yield from self._in_header(index, element, text)
             elif name.lower() in listed and name.lower() != "host":  # the host is an address
                 yield from self._of_header(index)
+
+    def listed(self) -> set[str]:
+        """Headers that V4 signs."""
+        return signed_headers(self.sent)
+
+    def pieces(self, authorization: str) -> dict[str, str]:
+        """The header's pieces by what they are, in V4."""
+        return v4_pieces(authorization)
 
     def _of_address(self) -> Iterator[Change]:
         """Method, path, and the bucket in the host."""

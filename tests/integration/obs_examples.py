@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.integration.obs_signing import Account, Request
+from tests.integration.raw_requests import Account, Request
 
 #: "Authentication of Signature in a Header", tables 2 to 6, and "... in a URL", tables 3 and 4: request, Expires, text.
 VENDOR: dict[str, tuple[Request, int | None, str]] = {

@@ -10,21 +10,8 @@ import pytest
 from fastcrc import crc64
 
 from tests.integration.emulator_world import BODY, BUCKET, KEY, NOW, OWNER, PART, World, a_world, md5, settle
-from tests.integration.obs_signing import (
-    Answer,
-    Dialect,
-    Request,
-    Wire,
-    hmac_sha1,
-    rfc1123,
-    signed,
-    signed_url,
-    signed_url_v4,
-    signed_v4,
-    wire,
-    with_headers,
-    with_query,
-)
+from tests.integration.obs_signing import Dialect, signed, signed_url, signed_url_v4, signed_v4
+from tests.integration.raw_requests import Answer, Request, Wire, hmac_sha1, rfc1123, wire, with_headers, with_query
 
 pytestmark = pytest.mark.integration
 PUT = Request("PUT", BUCKET, "new", body=b"new")
@@ -33,7 +20,7 @@ GET = Request("GET", BUCKET, KEY)
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with a_world() as world:
+    with a_world(World) as world:
         yield world
 
 

@@ -2,29 +2,28 @@
 
 Each combination of a Python, a version of the SDK and a way to talk is a process of its own, in an environment of its
 own, which runs `tests/integration/obs_sdk`; a test names every check that failed in one. Which Pythons there are is in
-the summary's line "interpreters for the OBS SDK".
+the summary's line "interpreters for the vendors' SDKs".
 """
 
 from __future__ import annotations
 
-import json
-import os
 import secrets
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from storagekit.testing.emulator import Account, Emulator
-from storagekit.testing.servers import S3Server, Unavailable
+from storagekit.testing.servers import S3Server
 from storagekit.testing.tls import Authority
-from tests.integration.obs_sdk_environments import PYTHONS, SDKS, current, environment, interpreter, interpreters_line
+from tests.integration.sdk_checks import numbers
+from tests.integration.sdk_environments import PYTHONS, asked, current, environment_or_not, interpreters_line
 
 pytestmark = pytest.mark.integration
-ROOT = Path(__file__).resolve().parents[2]
+SDKS = ("3.26.6", "3.21.8")
+"""The newest, and the one that every older program has: 2021, as old as the `huaweicloud-sdk-python-obs` on PyPI."""
+
 DOMAIN = "obs.test"
 OWNER, GUEST = "OWNERKEY000000000001", "GUESTKEY000000000001"
 SECRETS = {OWNER: secrets.token_hex(20), GUEST: secrets.token_hex(20)}
@@ -78,7 +77,7 @@ def combinations() -> Iterator[tuple[str, str, str]]:
     pairs += [(current().version, SDKS[0])] * (current().version not in PYTHONS)
     for python, sdk in pairs:
         for way in WAYS:
-            if SINCE.get(way, ()) <= tuple(map(int, sdk.split("."))):
+            if SINCE.get(way, ()) <= numbers(sdk):
                 yield python, sdk, way
 
 
@@ -121,7 +120,7 @@ def test_the_checks_find_what_another_server_does_wrong(moto: S3Server) -> None:
 
 def talks_tls(python: str, sdk: str) -> bool:
     """SDKs before 3.24.3 pass an argument to http.client that Python 3.12 took away, and catch nothing."""
-    return tuple(map(int, sdk.split("."))) >= (3, 24, 3) or tuple(map(int, python.split("."))) < (3, 12)
+    return numbers(sdk) >= (3, 24, 3) or numbers(python) < (3, 12)
 
 
 def run(servers: Servers, python: str, sdk: str, way: dict[str, Any]) -> list[dict[str, Any]]:
@@ -139,37 +138,17 @@ def run(servers: Servers, python: str, sdk: str, way: dict[str, Any]) -> list[di
 
 
 def ask(setting: dict[str, Any], python: str, sdk: str) -> list[dict[str, Any]]:
-    ran = subprocess.run(
-        [environment_or_not(python, sdk), "-m", "tests.integration.obs_sdk"],
-        input=json.dumps({"domain": DOMAIN, "setting": setting}),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "TZ": "Asia/Shanghai"},  # the SDK turns times into local ones
-    )
-    assert ran.returncode == 0, ran.stderr
-    return [json.loads(line) for line in ran.stdout.splitlines()]
-
-
-def environment_or_not(python: str, sdk: str) -> Path:
-    """A Python that is not there is a reason to skip on somebody's own machine, and a failure in CI."""
-    try:
-        return environment(interpreter(python), sdk)
-    except Unavailable as error:
-        if os.environ.get("CI"):
-            pytest.fail(f"{error}", pytrace=False)
-        pytest.skip(f"{error}")
+    program = environment_or_not(python, "esdk-obs-python", sdk)
+    return asked("tests.integration.obs_sdk", {"domain": DOMAIN, "setting": setting}, program)
 
 
 def test_a_python_that_is_not_there_is_named_and_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.integration.obs_sdk_environments.PYTHONS", (current().version, "3.99"))
-    said = f"interpreters for the OBS SDK: {current().version} (runs the tests); 3.99 not used: no python3.99 on PATH"
+    monkeypatch.setattr("tests.integration.sdk_environments.PYTHONS", (current().version, "3.99"))
+    said = f"interpreters for the vendors' SDKs: {current().version} (runs the tests); 3.99 not used: no python3.99 on"
     assert interpreters_line().startswith(said)
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match=r"no python3\.99 on PATH"):
-        environment_or_not("3.99", SDKS[0])
+        environment_or_not("3.99", "esdk-obs-python", SDKS[0])
     monkeypatch.delenv("CI")
     with pytest.raises(pytest.skip.Exception, match=r"no python3\.99 on PATH"):
-        environment_or_not("3.99", SDKS[0])
+        environment_or_not("3.99", "esdk-obs-python", SDKS[0])

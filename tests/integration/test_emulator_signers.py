@@ -13,19 +13,14 @@ from tests.integration.emulator_world import BUCKET, GUEST, KEY, NOW, OWNER, Wor
 from tests.integration.obs_signing import (
     UNSIGNED,
     Dialect,
-    Line,
-    Request,
     canonical,
-    rfc1123,
     signed,
     signed_url,
     signed_url_v4,
     signed_v4,
-    stamp,
     v4_signature,
-    wire,
-    with_headers,
 )
+from tests.integration.raw_requests import Line, Request, rfc1123, stamp, wire, with_headers
 
 pytestmark = pytest.mark.integration
 PUT = Request("PUT", BUCKET, "new", body=b"new")
@@ -34,7 +29,7 @@ GET = Request("GET", BUCKET, KEY)
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with a_world() as world:
+    with a_world(World) as world:
         yield world
 
 

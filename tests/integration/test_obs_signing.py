@@ -7,19 +7,8 @@ import pytest
 from storagekit.testing.emulator import Account as EmulatorAccount
 from storagekit.testing.emulator import Emulator
 from tests.integration.obs_examples import AMAZON, V2, VENDOR
-from tests.integration.obs_signing import (
-    Answer,
-    Request,
-    hmac_sha1,
-    resource,
-    send,
-    signed_url_v4,
-    signed_v4,
-    string_to_sign,
-    wire,
-    with_headers,
-    with_query,
-)
+from tests.integration.obs_signing import resource, signed_url_v4, signed_v4, string_to_sign
+from tests.integration.raw_requests import Answer, Request, hmac_sha1, send, wire, with_headers, with_query
 
 
 @pytest.mark.parametrize("name", VENDOR)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import random
-from base64 import b64encode
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from obs import ObsClient, const
 
-PART = 100 * 1024
-"""The least that a part may have which is not the last, in bytes."""
+from tests.integration.sdk_checks import Checks, equal, numbers, quoted_md5
 
 
 @dataclass(frozen=True)
@@ -40,7 +35,7 @@ class Setting:
 
 def version() -> tuple[int, ...]:
     """Of the SDK: `(3, 26, 6)`."""
-    return tuple(map(int, const.OBS_SDK_VERSION.split(".")))
+    return numbers(const.OBS_SDK_VERSION)
 
 
 class Bench:
@@ -114,88 +109,10 @@ def client(setting: Setting) -> Any:
     return ObsClient(**arguments, max_retry_count=0, timeout=20)
 
 
-Check = Callable[[Bench], None]
-CHECKS: dict[str, tuple[tuple[int, ...], Check]] = {}
-"""Every check by its name, with the SDK's version from which on it can be made."""
-
-
-def check(since: tuple[int, ...] = ()) -> Callable[[Check], Check]:
-    """Register a check."""
-
-    def register(function: Check) -> Check:
-        name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
-        assert name not in CHECKS
-        CHECKS[name] = since, function
-        return function
-
-    return register
-
-
-def equal(found: object, expected: object, what: str) -> None:
-    """Compare, and say what differed."""
-    if found != expected:
-        raise AssertionError(f"{what}: {shown(found)}, not {shown(expected)}")
-
-
-def shown(value: object) -> str:
-    """Short enough for a line."""
-    text = repr(value)
-    return text if len(text) < 400 else f"{text[:400]}... ({len(text):,} characters)"
-
-
-def pattern(size: int, seed: int = 0) -> bytes:
-    """Bytes that look random and are the same for the same seed."""
-    return random.Random(seed).randbytes(size)
-
-
-def quoted_md5(data: bytes) -> str:
-    """An object's ETag, as the header has it."""
-    return f'"{hashlib.md5(data).hexdigest()}"'
-
-
-def bare_md5(data: bytes) -> str:
-    """An ETag for a condition: the SDK percent-encodes quotes in headers, and would send its own as `%22...%22`."""
-    return hashlib.md5(data).hexdigest()
-
-
-def content_md5(data: bytes) -> str:
-    """The header's value."""
-    return b64encode(hashlib.md5(data).digest()).decode()
-
-
-def crc64(data: bytes) -> int:
-    """CRC-64/ECMA as OBS has it: reflected, all ones before and after. By nobody's code but ours."""
-    register = ONES
-    for byte in data:
-        register = register >> 8 ^ CRC_TABLE[(register ^ byte) & 255]
-    return register ^ ONES
-
-
-def crc_entry(register: int) -> int:
-    for _ in range(8):
-        register = register >> 1 ^ (0xC96C5795D7870F42 if register & 1 else 0)
-    return register
-
-
-ONES = 0xFFFFFFFFFFFFFFFF
-CRC_TABLE = [crc_entry(byte) for byte in range(256)]
+CHECKS: Checks[Bench] = Checks()
+check = CHECKS.check
 
 
 def headers(answer: Any) -> dict[str, str]:
     """Of an answer; the SDK takes the prefix off its own (`x-obs-meta-colour` is `colour`, `x-obs-id-2` is `id-2`)."""
     return dict(answer.header)
-
-
-class Trickle(io.RawIOBase):
-    """A stream that knows neither its size nor how to go back, and gives less than it is asked for."""
-
-    def __init__(self, data: bytes, step: int = 7001) -> None:
-        self._data, self._step, self._at = data, step, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        count = min(self._step, len(self._data) - self._at, *([size] if size >= 0 else []))
-        self._at += count
-        return self._data[self._at - count : self._at]

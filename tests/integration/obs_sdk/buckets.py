@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from obs import CreateBucketHeader
 
-from tests.integration.obs_sdk.bench import Bench, check, client, equal, headers
+from tests.integration.obs_sdk.bench import Bench, check, client, headers
+from tests.integration.sdk_checks import equal
 
 
 @check()

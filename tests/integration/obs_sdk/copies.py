@@ -7,7 +7,8 @@ from urllib.parse import unquote
 
 from obs import CopyObjectHeader, PutObjectHeader
 
-from tests.integration.obs_sdk.bench import Bench, bare_md5, check, equal, headers, pattern, quoted_md5
+from tests.integration.obs_sdk.bench import Bench, check, headers
+from tests.integration.sdk_checks import bare_md5, equal, pattern, quoted_md5
 
 PAST = "Wed, 01 Jan 2020 00:00:00 GMT"
 FUTURE = "Fri, 01 Jan 2100 00:00:00 GMT"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.integration.obs_sdk.bench import PART, Bench, check, equal, headers, pattern
+from tests.integration.obs_sdk.bench import Bench, check, headers
+from tests.integration.sdk_checks import PART, equal, pattern
 
 DATA = pattern(5 * PART + 17, seed=9)
 

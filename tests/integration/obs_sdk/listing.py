@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.integration.obs_sdk.bench import Bench, check, equal, quoted_md5
+from tests.integration.obs_sdk.bench import Bench, check
+from tests.integration.sdk_checks import equal, quoted_md5
 
 KEYS = ["a", "b/1", "b/2", "b/c/3", "b/d/4", "c", "d/5", "d/6"]
 

@@ -7,17 +7,8 @@ from urllib.parse import unquote
 
 from obs import DeleteObjectsRequest, Object, PutObjectHeader
 
-from tests.integration.obs_sdk.bench import (
-    Bench,
-    Trickle,
-    check,
-    content_md5,
-    crc64,
-    equal,
-    headers,
-    pattern,
-    quoted_md5,
-)
+from tests.integration.obs_sdk.bench import Bench, check, headers
+from tests.integration.sdk_checks import Trickle, content_md5, crc64, equal, pattern, quoted_md5
 
 KEYS = (
     "plain",

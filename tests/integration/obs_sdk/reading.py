@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from obs import GetObjectHeader, GetObjectRequest, PutObjectHeader
 
-from tests.integration.obs_sdk.bench import Bench, bare_md5, check, crc64, equal, headers, pattern, quoted_md5
+from tests.integration.obs_sdk.bench import Bench, check, headers
+from tests.integration.sdk_checks import bare_md5, crc64, equal, pattern, quoted_md5
 
 DATA = pattern(100_000, seed=1)
 PAST = "Wed, 01 Jan 2020 00:00:00 GMT"

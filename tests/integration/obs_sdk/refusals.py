@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tests.integration.obs_sdk.bench import Bench, check, client, equal
+from tests.integration.obs_sdk.bench import Bench, check, client
+from tests.integration.sdk_checks import equal
 
 
 def other(sdk: Bench, **changes: Any) -> Any:

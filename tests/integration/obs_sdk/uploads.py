@@ -8,18 +8,8 @@ from typing import Any
 
 from obs import CompleteMultipartUploadRequest, CompletePart, ListMultipartUploadsRequest
 
-from tests.integration.obs_sdk.bench import (
-    PART,
-    Bench,
-    Trickle,
-    check,
-    content_md5,
-    crc64,
-    equal,
-    headers,
-    pattern,
-    quoted_md5,
-)
+from tests.integration.obs_sdk.bench import Bench, check, headers
+from tests.integration.sdk_checks import PART, Trickle, content_md5, crc64, equal, pattern, quoted_md5
 
 FIRST, SECOND, LAST = pattern(PART, 1), pattern(PART + 1, 2), pattern(1000, 3)
 MULTIPART_ETAG = r'"[0-9a-f]{32}-%d"'

@@ -7,7 +7,8 @@ import ssl
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.integration.obs_sdk.bench import PART, Bench, check, equal, pattern, quoted_md5
+from tests.integration.obs_sdk.bench import Bench, check
+from tests.integration.sdk_checks import PART, equal, pattern, quoted_md5
 
 
 def used(

@@ -24,11 +24,11 @@ def created(store: Store, call: Call, bucket: str) -> str:
     return facts.get("created", iso(call, None))
 
 
-def make_bucket(store: Store, call: Call, location: str) -> None:
-    """Make a bucket, and note whose it is."""
+def make_bucket(store: Store, call: Call, location: str, **more: str) -> None:
+    """Make a bucket, and note whose it is and what ``more`` there is to know."""
     store.driver.create_bucket(call.bucket)
     now = iso(call, datetime.fromtimestamp(store.clock(), timezone.utc))
-    store.ledger.put(f"bucket/{call.bucket}", {"owner": call.owner, "location": location, "created": now})
+    store.ledger.put(f"bucket/{call.bucket}", {"owner": call.owner, "location": location, "created": now, **more})
 
 
 def delete_bucket(store: Store, call: Call) -> Answer:

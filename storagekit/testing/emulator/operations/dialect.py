@@ -19,9 +19,9 @@ class Dialect:
     are upper-case.
 
     Rules: ``page`` is how many rows there are where nobody asks for a number, and ``strict_pages`` refuses to be asked
-    for more than 1,000. ``from_initiation``: of two completes of one key the upload that began last wins. An
-    ``outside`` range, one that is not all in the object, is ``cut`` or ``ignored``. Keys have ``max_key`` bytes at
-    most, and do not begin with one of ``not_first``.
+    for none, or for more than 1,000. ``from_initiation``: of two completes of one key the upload that began last
+    wins. An ``outside`` range, one that is not all in the object, is ``cut`` or ``ignored``. Keys have ``max_key``
+    bytes at most, and do not begin with one of ``not_first``.
 
     ``full`` documents and headers have what OSS's clients insist on: types, markers of pages that are the last, the
     ETag of a complete as a header, the CRC-64 of the whole object with a range of it.

@@ -27,8 +27,9 @@ def number_in(call: Call, name: str, default: int, most: int) -> int:
         return default
     if not (text.isascii() and text.isdecimal() and len(text) <= 10):
         raise Refusal("InvalidArgument", f"{name} has to be a number.", ArgumentName=name, ArgumentValue=text)
-    if int(text) > most and call.dialect.strict_pages:
-        raise Refusal("InvalidArgument", f"{name} is at most {most:,}.", ArgumentName=name, ArgumentValue=text)
+    least = 1 if name.startswith("max-") else 0  # a size of pages, or a number to begin behind
+    if not least <= int(text) <= most and call.dialect.strict_pages:
+        raise Refusal("InvalidArgument", f"{name} is {least} to {most:,}.", ArgumentName=name, ArgumentValue=text)
     return min(int(text), most)
 
 

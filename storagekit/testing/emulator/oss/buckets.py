@@ -7,7 +7,7 @@ from dataclasses import replace
 from storagekit.testing.emulator import xml
 from storagekit.testing.emulator.answer import Answer
 from storagekit.testing.emulator.ledger import BUCKET
-from storagekit.testing.emulator.operations.buckets import created, make_bucket, own_buckets
+from storagekit.testing.emulator.operations.buckets import created, delete_bucket, make_bucket, own_buckets
 from storagekit.testing.emulator.operations.documents import owner_node, xml_answer
 from storagekit.testing.emulator.operations.listings import PAGE, number_in
 from storagekit.testing.emulator.operations.objects import get_object
@@ -16,6 +16,7 @@ from storagekit.testing.emulator.refusal import Refusal
 
 _META = ("ETag", "Last-Modified", "x-oss-hash-crc64ecma")
 _REDUNDANCY = "LRS"
+_STANDARD = "Standard"
 
 
 def list_buckets(store: Store, call: Call) -> Answer:
@@ -40,21 +41,29 @@ def _facts(store: Store, call: Call, bucket: str) -> list[xml.Node]:
         ("Region", location.removeprefix("oss-")),
         ("ExtranetEndpoint", store.domain),
         ("IntranetEndpoint", store.domain),
-        ("StorageClass", "Standard"),
+        ("StorageClass", store.ledger.get(f"bucket/{bucket}").get("storage_class", _STANDARD)),
     ]
 
 
 def create_bucket(store: Store, call: Call) -> Answer:
     """Make a bucket; one that the caller has already is there, which is success, and stays as it is."""
     data = call.body.whole()
-    if data:
-        xml.parse(data, "CreateBucketConfiguration")
+    config = xml.parse(data, "CreateBucketConfiguration") if data else None
+    storage_class = (config.findtext("StorageClass") if config is not None else None) or _STANDARD
     exists = store.driver.bucket_exists(call.bucket)
     if call.bucket == BUCKET or (exists and store.owner_of(call.bucket) != call.owner):
         raise Refusal("BucketAlreadyExists", "The requested bucket name is not available.", BucketName=call.bucket)
     if not exists:
-        make_bucket(store, call, store.region)
+        make_bucket(store, call, store.region, storage_class=storage_class)
     return Answer(200, {"Location": f"/{call.bucket}"})
+
+
+def remove_bucket(store: Store, call: Call) -> Answer:
+    """Delete a bucket that has neither objects nor uploads."""
+    store.require(call.bucket, call.owner)
+    if store.driver.list_uploads(call.bucket, limit=1).uploads:
+        raise Refusal("BucketNotEmpty", "The bucket has parts of uploads that go on.", BucketName=call.bucket)
+    return delete_bucket(store, call)
 
 
 def head_bucket(store: Store, call: Call) -> Answer:

@@ -28,6 +28,7 @@ OPERATIONS: service.Operations = MappingProxyType(
         ("service", "GET", ""): buckets.list_buckets,
         ("bucket", "HEAD", ""): buckets.head_bucket,
         ("bucket", "PUT", ""): buckets.create_bucket,
+        ("bucket", "DELETE", ""): buckets.remove_bucket,
         ("bucket", "GET", "acl"): buckets.get_acl,
         ("bucket", "GET", "bucketInfo"): buckets.get_info,
         ("bucket", "GET", "location"): buckets.get_location,
@@ -79,6 +80,8 @@ class OssService(service.Base):
         headers = {"x-oss-ec": reason}
         if isinstance(refusal, Throttled) and refusal.delay_ms is not None:
             headers["x-oss-qos-delay-time"] = str(refusal.delay_ms)
+        if said.status == 304:  # no error to SDKs, and without a code: oss2's NotModified
+            return self._dressed(request, Answer(said.status), identity)
         if request.method == "HEAD":
             headers["x-oss-err"] = base64.b64encode(document).decode()
             return self._dressed(request, Answer(said.status, headers), identity)

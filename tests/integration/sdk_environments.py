@@ -1,11 +1,13 @@
-"""The vendor's SDK in environments of its own: some versions of it, on some Pythons, made once per machine.
+"""The vendors' SDKs in environments of their own: some versions of each, on some Pythons, made once per machine.
 
-They are kept in the same cache as the servers' (`storagekit.testing.servers.installed`). The SDK comes as source only;
-where its dependency `crcmod` finds no C compiler, pip installs that one's slow form without a word.
+They are kept in the same cache as the servers' (`storagekit.testing.servers.installed`). Most come as source only;
+where their dependency `crcmod` finds no C compiler, pip installs that one's slow form without a word. `oss2` and
+`alibabacloud-oss-v2` cannot share an environment: the one needs `crcmod`, the other `crcmod-plus`, the same module.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,12 +16,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from storagekit.testing.servers import Unavailable
 from storagekit.testing.servers.installed import Package, installed
 
-SDKS = ("3.26.6", "3.21.8")
-"""The newest, and the one that every older program has: 2021, as old as the `huaweicloud-sdk-python-obs` on PyPI."""
+ROOT = Path(__file__).resolve().parents[2]
 
 PYTHONS = ("3.10", "3.13")
 """The oldest and the newest that the project supports; the one that runs the tests is used besides."""
@@ -68,14 +72,40 @@ def answers(path: Path, version: str) -> bool:
     return ran.returncode == 0 and ran.stdout.strip() == version
 
 
-def environment(python: Interpreter, sdk: str) -> Path:
+def environment(python: Interpreter, project: str, version: str) -> Path:
     """The `python` of an environment with this version of the SDK and what it needs, and nothing else."""
-    programs, _ = installed(Package("esdk-obs-python", "esdk-obs-python", sdk), python.path, python.version)
+    programs, _ = installed(Package(project, project, version), python.path, python.version)
     return programs / "python"
 
 
+def environment_or_not(python: str, project: str, version: str) -> Path:
+    """A Python that is not there is a reason to skip on somebody's own machine, and a failure in CI."""
+    try:
+        return environment(interpreter(python), project, version)
+    except Unavailable as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"{error}", pytrace=False)
+        pytest.skip(f"{error}")
+
+
+def asked(module: str, order: dict[str, Any], python: Path) -> list[dict[str, Any]]:
+    """What the SDK's process printed: a line for each check, and one that sums up."""
+    ran = subprocess.run(
+        [python, "-m", module],
+        input=json.dumps(order),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "TZ": "Asia/Shanghai"},  # an SDK turns times into local ones
+    )
+    assert ran.returncode == 0, ran.stderr
+    return [json.loads(line) for line in ran.stdout.splitlines()]
+
+
 def interpreters_line() -> str:
-    """`interpreters for the OBS SDK: 3.10, 3.13 and 3.11 (runs the tests)`, and which are missing and why."""
+    """`interpreters for the vendors' SDKs: 3.10, 3.13 and 3.11 (runs the tests)`, and which are missing and why."""
     used, missing = [], []
     for version in dict.fromkeys((*PYTHONS, current().version)):
         try:
@@ -83,4 +113,4 @@ def interpreters_line() -> str:
             used.append(f"{interpreter(version).version}{own}")
         except Unavailable as error:
             missing.append(f"; {version} not used: {error}")
-    return f"interpreters for the OBS SDK: {', '.join(used)}{''.join(missing)}"
+    return f"interpreters for the vendors' SDKs: {', '.join(used)}{''.join(missing)}"
