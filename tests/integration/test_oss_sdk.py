@@ -7,16 +7,14 @@ summary's line "interpreters for the vendors' SDKs".
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from storagekit.testing.emulator import Account, Emulator, Settings
-from storagekit.testing.tls import Authority
+from storagekit.testing.emulator import Settings
 from tests.integration.sdk_environments import PYTHONS, asked, current, environment_or_not
+from tests.integration.sdk_servers import GUEST, OWNER, SECRETS, TOKEN, Servers, both
 
 pytestmark = [
     pytest.mark.integration,
@@ -24,9 +22,6 @@ pytestmark = [
 ]
 DOMAIN, OWN_DOMAINS = "oss.test", "customers.test"
 REGION = "cn-hangzhou"
-OWNER, GUEST = "OWNERKEY000000000001", "GUESTKEY000000000001"
-SECRETS = {OWNER: secrets.token_hex(20), GUEST: secrets.token_hex(20)}
-TOKEN = f"{secrets.token_urlsafe(40)}+/="
 SDKS = {"oss2": "2.19.1", "alibabacloud-oss-v2": "1.4.1"}
 """Newest versions. Neither has an older one that talks otherwise: oss2's V4 is of 2.18, and v2 began with 1.0."""
 
@@ -55,31 +50,15 @@ def names(python: str, sdk: str, way: str) -> str:
     return f"{sdk[:4]}-{python.replace('.', '')}-{way.replace(' ', '')}"
 
 
-@dataclass(frozen=True)
-class Servers:
-    """Both of one kind; `ca_file` is the authority of the one that speaks TLS."""
-
-    plain: Emulator
-    tls: Emulator
-    ca_file: str
-
-
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    accounts: dict[str, str | Account] = {OWNER: SECRETS[OWNER], GUEST: Account(SECRETS[GUEST], token=TOKEN)}
-    authority = Authority()
-    certificate = authority.issue(DOMAIN, f"*.{DOMAIN}", "127.0.0.1").context()
-    ca_file = authority.write(tmp_path_factory.mktemp("ca") / "ca.pem")
-    buckets = [
-        f"{names(*one)}-{number}" for one in combinations() if WAYS[one[2]].get("cname") for number in range(200)
-    ]
-    cnames = {f"{bucket}.{OWN_DOMAINS}": bucket for bucket in buckets}
+    ways = [one for one in combinations() if WAYS[one[2]].get("cname")]
+    cnames = {
+        f"{names(*one)}-{number}.{OWN_DOMAINS}": f"{names(*one)}-{number}" for one in ways for number in range(200)
+    }
     settings = Settings(region=REGION, v4_region=REGION, cnames=cnames)
-    with (
-        Emulator("oss", accounts=accounts, domain=DOMAIN, settings=settings) as plain,
-        Emulator("oss", accounts=accounts, domain=DOMAIN, settings=settings, tls=certificate) as tls,
-    ):
-        yield Servers(plain, tls, ca_file)
+    with both("oss", DOMAIN, tmp_path_factory.mktemp("ca"), settings) as servers:
+        yield servers
 
 
 @pytest.mark.parametrize(("python", "sdk", "way"), list(combinations()))
