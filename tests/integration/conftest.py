@@ -289,9 +289,10 @@ def sha256_of_pattern(size: int, seed: int = 0) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Which Pythons the vendor SDK ran on, where it did."""
+    """Which Pythons the vendors' SDKs ran on, where they did."""
     reports = (report for found in terminalreporter.stats.values() for report in found)
-    if any("test_emulator_sdk.py" in str(getattr(report, "nodeid", "")) for report in reports):
+    modules = {str(getattr(report, "nodeid", "")).partition("::")[0].rpartition("/")[2] for report in reports}
+    if modules & {"test_emulator_sdk.py", "test_oss_sdk.py"}:
         terminalreporter.write_line(interpreters_line())
 
 
