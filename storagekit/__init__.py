@@ -34,6 +34,8 @@ _HOME = {
     "UploadResult": "storagekit.types",
     "DownloadResult": "storagekit.types",
     "Progress": "storagekit.types",
+    "download_from_url": "storagekit.urls",
+    "upload_to_url": "storagekit.urls",
 }
 
 __all__ = [
@@ -68,6 +70,8 @@ if TYPE_CHECKING:
     )
     from storagekit.types import DownloadResult, ObjectInfo, Progress, UploadResult
     from storagekit.uploader import StreamingUploader
+    from storagekit.urls import download_from_url as download_from_url  # a name of the package, beside __all__
+    from storagekit.urls import upload_to_url as upload_to_url
 else:  # hidden from type checkers, which would take any misspelt name for Any
 
     def __getattr__(name: str) -> Any:

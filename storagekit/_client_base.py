@@ -2,7 +2,7 @@
 
 ``StorageClient`` (``client.py``) is made of one class per group, each in a module of its own: ``_client_uploads.py``,
 ``_client_objects.py``, ``_client_trees.py``, ``_client_listings.py``, ``_client_buckets.py``,
-``_client_unfinished.py``. They share these attributes, which ``StorageClient.__init__`` sets once.
+``_client_unfinished.py``, ``_client_urls.py``. They share these attributes, which ``StorageClient.__init__`` sets once.
 """
 
 from __future__ import annotations

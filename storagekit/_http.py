@@ -22,12 +22,15 @@ are in ``_http_session.py``; what http.client lets pass and we do not is in ``_h
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from storagekit._clock import Cancel, Clock
 from storagekit._guard import SOURCE_HINTS, Guard
 from storagekit._http_rules import public_url
 from storagekit._retry import RetryPolicy
-from storagekit._source import OpenSource
+
+if TYPE_CHECKING:
+    from storagekit._http_look import OpenURL
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class HTTPSource:
     clock: Clock = field(default_factory=Clock, repr=False)
     timeout_s: float = 60.0
 
-    def open(self, cancel: Cancel) -> OpenSource:
+    def open(self, cancel: Cancel) -> OpenURL:
         """Ask for the first byte and learn size, type, validators and how the bytes can be had.
 
         Raises ObjectNotFoundError, PermissionDeniedError, RequestRefusedError, ServiceError, ConfigurationError for

@@ -9,10 +9,11 @@ from storagekit._http_ranges import OpenRanges
 from storagekit._http_rules import validators_of_piece
 from storagekit._http_session import Requester
 from storagekit._http_whole import OpenWhole
-from storagekit._source import OpenSource
+
+OpenURL = OpenRanges | OpenWhole
 
 
-def open_url(requester: Requester, guard: Guard) -> OpenSource:
+def open_url(requester: Requester, guard: Guard) -> OpenURL:
     """Return the opened source. Closes nothing but answers: the requester is the caller's until this returns."""
     answer = guard.call("open", lambda: _best_answer(requester))
     try:

@@ -58,6 +58,7 @@ class OpenRanges:
         self._pin = self._pins[0]
         self.size: int = known.total or 0
         self.identity = identify(requester.url, known)
+        self.etag = known.etag
         self.name = base_name(requester.url)
         self.content_type: str | None = headers.get("Content-Type")
         self.mtime = timestamp(known.last_modified)

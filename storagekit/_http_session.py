@@ -1,8 +1,11 @@
-"""The requests of an HTTP source: the look at its first byte, redirects, private headers.
+"""The requests for one URL: the look at its first byte, ranges, a PUT; redirects, private headers.
 
 Imported when the first URL is opened. Redirects are followed here and not by ``requests``, which reads each
 redirect's body into memory, whatever its length, follows from https to http, and sends all headers but Authorization
 to any host. Every request asks the original URL again: where a redirect leads may expire between two ranges.
+
+A PUT follows 307 and 308 only, which mean the same request again, and to the same scheme: any other redirect would turn
+it into a GET, or send the body where it was not meant to go.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import os
 from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any, cast
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 import requests
@@ -29,9 +33,11 @@ from storagekit._http_rules import (
 )
 from storagekit._http_trust import authorities
 from storagekit._http_wire import StrictAdapter
+from storagekit._signed_urls import ended, has_ended, is_signed
 from storagekit.driver import Code, DriverError, Failure
 from storagekit.errors import RequestRefusedError, UnsupportedSourceError
 from storagekit.transport import tls_wanted, wants_tls
+from storagekit.transport.sending import Stream
 
 _CONNECTIONS = 64  # kept alive; more workers than this is beyond what one source gives
 _CONNECT_S = 10.0
@@ -39,6 +45,7 @@ _MOST_REDIRECTS = 20  # as browsers do
 _FIRST_BYTE = {"Range": "bytes=0-0"}
 _LONGEST_REFUSAL = 4096  # bytes of an answer 400 in which a server may say that it speaks TLS
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SAME_REQUEST = frozenset({307, 308})
 
 
 class _Session(requests.Session):
@@ -47,7 +54,7 @@ class _Session(requests.Session):
 
 
 class Requester:
-    """Sends the GETs for one URL; used by all threads of a transfer.
+    """Sends the requests for one URL; used by all threads of a transfer.
 
     The caller's headers, and user and password of the URL, go to the URL's own host only.
     """
@@ -57,7 +64,7 @@ class Requester:
         self.shown = public_url(url)
         own = CaseInsensitiveDict({**login, **headers})
         self._private = frozenset(own)
-        self._auth = _as_it_is if "Authorization" in own else None
+        self._auth = _as_it_is if "Authorization" in own or is_signed(url) else None
         self._timeout = (_CONNECT_S, timeout_s)
         self._session = _Session()
         self._session.mount("http://", StrictAdapter(pool_maxsize=_CONNECTIONS))
@@ -74,7 +81,7 @@ class Requester:
         """
         url, own_host = self.url, True
         for _ in range(_MOST_REDIRECTS + 1):
-            answer = self._send(url, headers, own_host=own_host)
+            answer = self._send("GET", url, headers, None, own_host=own_host)
             if answer.status_code not in _REDIRECTS or not answer.headers.get("Location"):
                 return answer
             answer.close()
@@ -83,14 +90,46 @@ class Requester:
             url = target
         raise DriverError(Failure(Code.REFUSED, f"the source {self.shown} redirects without end"))
 
-    def _send(self, url: str, headers: Mapping[str, str], *, own_host: bool) -> Response:
+    def put(self, headers: Mapping[str, str], body: Stream | None) -> Response:
+        """Send a body, again where the answer says that it belongs elsewhere; else as ``get``. None is an empty one."""
+        url, own_host = self.url, True
+        for _ in range(_MOST_REDIRECTS + 1):
+            answer = self._send("PUT", url, headers, body, own_host=own_host)
+            if answer.status_code not in _REDIRECTS:
+                return answer
+            answer.close()
+            target = self._put_target(url, answer)
+            own_host = own_host and not self._leaves(url, target)
+            url = target
+            if body is not None:
+                body.rewind()
+        raise DriverError(Failure(Code.REFUSED, f"{self.shown} redirects without end"))
+
+    def _put_target(self, url: str, answer: Response) -> str:
+        target = self._target(url, answer.headers.get("Location", ""))
+        if answer.status_code not in _SAME_REQUEST or urlsplit(target).scheme != urlsplit(url).scheme.lower():
+            raise RequestRefusedError(
+                f"{self.shown} answers a PUT with a redirect ({answer.status_code}) that would not be the same request",
+                hint="Use the URL that it leads to, if that is where the bytes belong",
+            )
+        return target
+
+    def _send(
+        self, method: str, url: str, headers: Mapping[str, str], body: Stream | None, *, own_host: bool
+    ) -> Response:
         withheld = {} if own_host else dict.fromkeys(self._private)
         auth = self._auth if own_host else None
         if url.lower().startswith("https:"):
             self._check_trust()
         with told():
-            return self._session.get(
-                url, headers={**withheld, **headers}, auth=auth, stream=True, timeout=self._timeout
+            return self._session.request(
+                method,
+                url,
+                headers={**withheld, **headers},
+                data=cast("Any", body),
+                auth=auth,
+                stream=True,
+                timeout=self._timeout,
             )
 
     def _leaves(self, url: str, target: str) -> bool:
@@ -150,6 +189,9 @@ class Requester:
         with answer:
             if _says_tls(answer):
                 raise DriverError(tls_wanted(SOURCE, answer.status_code))
+        over = has_ended(self.url, answer.headers) if answer.status_code in (400, 401, 403) else None
+        if over is not None:
+            raise DriverError(ended(self.shown, over, answer.status_code))
         raise DriverError(status_failure(answer.status_code, answer.headers, self.shown))
 
     def close(self) -> None:

@@ -41,6 +41,7 @@ class OpenWhole:
         self.size: int | None = validators.total
         self.ends_itself = self._known.ends_itself
         self.identity = identify(requester.url, validators)
+        self.etag = validators.etag
         self.name = base_name(requester.url)
         self.content_type: str | None = answer.headers.get("Content-Type")
         self.mtime = timestamp(validators.last_modified)

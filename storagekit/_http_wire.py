@@ -28,6 +28,10 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyM
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.response import BaseHTTPResponse
 
+from storagekit.transport import sockets
+from storagekit.transport.connections import BLOCK
+
+_SEND_IDLE_S = 60.0  # that a server may take no byte of a body
 _MOST_INTERIM = 20  # 1xx answers before one answer; a server sends one or two
 _LONGEST_LINE = 1024  # of a chunk size with its extensions
 _QUERY = re.compile(r"\?.*", re.DOTALL)
@@ -93,6 +97,12 @@ logging.getLogger("urllib3.connectionpool").addFilter(_without_queries)
 class _Connection(HTTPConnection):
     response_class = _Response
 
+    def send(self, data: Any) -> None:
+        """Give each sent piece its time: urllib3 gives a whole block the connect timeout."""
+        if self.sock is None:
+            self.connect()
+        sockets.send_all(self.sock, data, _SEND_IDLE_S)
+
 
 class _SecureConnection(_Connection, HTTPSConnection):
     """The same over TLS."""
@@ -118,12 +128,12 @@ class StrictAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *arguments: Any, **settings: Any) -> None:
         """Make the pools; called by ``requests``."""
-        super().init_poolmanager(*arguments, **settings)
+        super().init_poolmanager(*arguments, **{**settings, "blocksize": BLOCK})
         _make_strict(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **settings: Any) -> ProxyManager:
         """Return the pools behind a proxy; called by ``requests``."""
-        manager: ProxyManager = super().proxy_manager_for(proxy, **settings)
+        manager: ProxyManager = super().proxy_manager_for(proxy, **{**settings, "blocksize": BLOCK})
         _make_strict(manager)
         return manager
 

@@ -118,7 +118,7 @@ def _is_sound(record: Record) -> bool:
     texts = (*texts, record.storage_class, record.encryption)
     optional = (record.content_type, record.previous_etag, record.previous_token)
     return (
-        record.checksum in ("", "crc32c")
+        record.checksum in ("", "crc32c", "crc64")
         and all(type(number) is int and number >= 0 for number in numbers)
         and record.part_size > 0
         and type(record.strong) is bool

@@ -120,17 +120,18 @@ def same_bytes(part: Part, md5: str, other: Checksum) -> bool:
     Its etag is compared with their MD5; where an etag cannot be one (``local``), the checksum that the service lists.
     """
     if _looks_like_md5(part.etag):
-        return part.etag == md5
+        return part.etag.lower() == md5
     return part.checksum == other
 
 
 def is_opaque(part: Part, md5: str) -> bool:
     """Tell from a part that was just sent whether etags say nothing here: they look like an MD5 and are none (KMS)."""
-    return _looks_like_md5(part.etag) and part.etag != md5
+    return _looks_like_md5(part.etag) and part.etag.lower() != md5
 
 
 def _looks_like_md5(etag: str) -> bool:
-    return re.fullmatch("[0-9a-f]{32}", etag) is not None
+    """Tell whether an etag can be one; OSS writes it in capitals."""
+    return re.fullmatch("[0-9a-f]{32}|[0-9A-F]{32}", etag) is not None
 
 
 def choose(candidates: Sequence[Candidate]) -> Candidate | None:

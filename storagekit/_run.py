@@ -20,7 +20,7 @@ from storagekit._records import Records
 from storagekit._replay import SourceBroke, send_in_order
 from storagekit._resume import kept_parts, unbroken
 from storagekit._send import send_parts
-from storagekit._source import Access
+from storagekit._source import Access, endless
 from storagekit._start import begin, create, look, new_record, published, published_before
 from storagekit._units import show_size
 from storagekit.errors import (
@@ -32,10 +32,9 @@ from storagekit.errors import (
     SourceTruncatedError,
     StorageError,
     TransferCancelled,
-    UnsupportedSourceError,
     UploadGoneError,
 )
-from storagekit.types import PartReceipt, UploadResult
+from storagekit.types import PartReceipt, UploadResult, uri_of
 
 _ROUNDS = 2  # an upload that the service lost is begun afresh once; then something is wrong with the service
 
@@ -203,10 +202,7 @@ def check_possible(job: Job) -> None:
     _check_memory(job)
     _check_reach(job, job.plan)
     if not source.ends_itself and job.request.size is None and job.sha256 is None:
-        raise UnsupportedSourceError(
-            f"{job.identity.shown} says neither how long it is nor where it ends: a part of it could be taken for all",
-            hint="Give its size (--size) or its SHA-256 (--sha256)",
-        )
+        raise endless(job.identity.shown)
     if not job.identity.strong and source.access is Access.RESTART:
         why = "has no strong ETag, and no Last-Modified that is a minute old"
         job.log.note(f"{job.identity.shown} {why}: read in order, and compared when resumed")
@@ -384,4 +380,5 @@ def _result(job: Job, session: Session | None, done: Published, receipts: Sequen
         receipt=tuple(receipts),
         notes=tuple(job.log.lines),
         checksum=done.checksum,
+        uri=uri_of(job.store.guard.backend, job.bucket, job.key),
     )

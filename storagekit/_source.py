@@ -282,6 +282,14 @@ class _FileReader:
         os.close(self._file)
 
 
+def endless(shown: str) -> UnsupportedSourceError:
+    """Return the error for a source of which nobody says how long it is, and whose end cannot be told from a break."""
+    return UnsupportedSourceError(
+        f"{shown} says neither how long it is nor where it ends: a part of it could be taken for all",
+        hint="Give its size (--size) or its SHA-256 (--sha256)",
+    )
+
+
 def changed(shown: str) -> SourceChangedError:
     """Return the error for a source that is no longer what it was."""
     return SourceChangedError(

@@ -2,7 +2,8 @@
 
 Of what this run sent, or compared when it was there, the receipt has the checksum of the source's bytes. What it says
 nothing of (parts of an earlier run, a copy that the service made) is read from the source once more, where that can be
-read by ranges. What is left is said: it was not compared.
+read by ranges. What is left is said: it was not compared. The CRC of the whole object, where the service told it, has
+to be that of what was read back.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from storagekit._body import fill
 from storagekit._clock import Cancel
 from storagekit._crew import Crew
-from storagekit._hash import Hasher, new_hasher
+from storagekit._hash import Hasher, joined, new_hasher
 from storagekit._job import Job
 from storagekit._plan import MIB, Plan, Span, effective_workers
 from storagekit._ranges import Ranges
@@ -41,7 +42,7 @@ class Piece:
     def algorithm(self) -> str | None:
         """The checksum that ``proof`` names; None where it names none."""
         name = self.proof.partition(":")[0]
-        return name if name in ("crc64", "md5") else None
+        return name if name in ("crc64", "crc32c", "md5") else None
 
 
 def read_back(job: Job, result: UploadResult) -> UploadResult:
@@ -56,7 +57,7 @@ def read_back(job: Job, result: UploadResult) -> UploadResult:
     info = job.store.head(job.bucket, job.key)
     if info.etag != result.etag:
         raise _replaced(job)
-    unknown = _compare_all(job, info, list(pieces_of(result.receipt, result.size)))
+    unknown = _compare_all(job, info, list(pieces_of(result.receipt, result.size)), result.checksum)
     if unknown:
         why = "this run has no checksum of their bytes, and the source cannot be read again by ranges"
         return _with_note(job, result, f"{_counted(unknown)} could not be compared: {why}")
@@ -73,8 +74,8 @@ def require_verified(result: UploadResult) -> None:
         )
 
 
-def _compare_all(job: Job, info: ObjectInfo, pieces: Sequence[Piece]) -> list[int]:
-    """Return the numbers of the parts that could not be compared."""
+def _compare_all(job: Job, info: ObjectInfo, pieces: Sequence[Piece], whole: str | None) -> list[int]:
+    """Return the numbers of the parts that could not be compared. ``whole`` is what the service said of the object."""
     stop = Cancel(job.cancel)
     crew = Crew(pieces, _Comparison(job, info, stop).compare, stop)
     try:
@@ -85,7 +86,18 @@ def _compare_all(job: Job, info: ObjectInfo, pieces: Sequence[Piece]) -> list[in
     except (SourceChangedError, SourceTruncatedError) as error:  # else it says that nothing was published
         hint = "The object of the old version is at the key; run again to send the new one"
         raise type(error)(error.message, hint=hint, context=error.context) from error
-    return sorted(number for number, compared in crew.results.items() if not compared)
+    _require_whole(whole, [(piece, crew.results[piece.number]) for piece in pieces])
+    return sorted(number for number, found in crew.results.items() if found is None)
+
+
+def _require_whole(whole: str | None, found: Sequence[tuple[Piece, str | None]]) -> None:
+    """Raise IntegrityError where the service says that the object has another CRC than the bytes that it gave back."""
+    algorithm, _, value = (whole or "").partition(":")
+    named = [(piece, proof.partition(":")) for piece, proof in found if proof]
+    known = [(piece.span.length, digits) for piece, (name, _, digits) in named if name == algorithm]
+    ours = joined(algorithm, known) if known and len(known) == len(found) else None
+    if ours is not None and ours.value != value:
+        raise _differs(f"has the {algorithm} {value}, says the service, and gave bytes back that have {ours.value}")
 
 
 def _with_note(job: Job, result: UploadResult, line: str) -> UploadResult:
@@ -118,16 +130,19 @@ class _Comparison:
         self._stop = stop
         self._ranges = Ranges(job.store, job.bucket, info, job.store.meter(Progress(0, info.size)))
 
-    def compare(self, piece: Piece) -> bool:
-        """Tell whether there was something to compare with. Raises IntegrityError where it is not the same."""
+    def compare(self, piece: Piece) -> str | None:
+        """Return the proof of what was read back; None where there was nothing to compare it with.
+
+        Raises IntegrityError where it is not the same.
+        """
         if piece.algorithm is None and self._job.source.access is not Access.RANGES:
-            return False
+            return None
         algorithm = piece.algorithm or "crc64"
         wanted = piece.proof if piece.algorithm else self._checksum(piece.span, algorithm, self._from_source)
         if self._checksum(piece.span, algorithm, self._from_object) != wanted:
             end = piece.span.offset + piece.span.length
             raise _differs(f"differs from its source in part {piece.number}, bytes {piece.span.offset:,} to {end:,}")
-        return True
+        return wanted
 
     def _checksum(self, span: Span, algorithm: str, read: Callable[[Span, memoryview, Hasher], None]) -> str:
         hasher = new_hasher(algorithm)

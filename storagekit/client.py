@@ -6,7 +6,7 @@ It resolves the configuration, makes the driver, and hands each call to the engi
 
 Every call can be written with names only, in any order: ``client.upload_file(bucket="b", key="k", file_path="p")``.
 ``bucket`` is never positional beside a key, so that arguments in another client's order fail instead of meaning
-something else.
+something else; but in ``presigned_url``, where both come behind a method that says what is meant.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from storagekit._client_objects import ObjectMethods
 from storagekit._client_trees import TreeMethods
 from storagekit._client_unfinished import UnfinishedMethods
 from storagekit._client_uploads import UploadMethods
+from storagekit._client_urls import URLMethods
 from storagekit._clock import Cancel, Clock
 from storagekit._profiles import load
 from storagekit._retry import RetryPolicy
@@ -37,7 +38,9 @@ from storagekit.uploader import StreamingUploader
 __all__ = ["Cancel", "StorageClient"]
 
 
-class StorageClient(TreeMethods, UploadMethods, ObjectMethods, ListingMethods, BucketMethods, UnfinishedMethods):
+class StorageClient(
+    TreeMethods, UploadMethods, ObjectMethods, ListingMethods, BucketMethods, UnfinishedMethods, URLMethods
+):
     """One backend. Safe to share between threads; a context manager that closes its connections.
 
     Args:

@@ -282,7 +282,8 @@ class Driver(Protocol):
         """Store one part: any order, any thread; the same number replaces, whole or not at all.
 
         ``body.size`` is the planned part size, or less for the last part. Returns the part with the etag that
-        ``complete_upload`` wants. Requires INTEGRITY as ``put`` does, UPLOAD_GONE.
+        ``complete_upload`` wants. Requires INTEGRITY as ``put`` does, UPLOAD_GONE. Where the service computes the
+        checksum only when it has stored the part (OSS), an empty one may be left.
         """
 
     def list_parts(self, upload: Upload, token: str | None = None, limit: int = 1000) -> PartPage:
@@ -328,7 +329,9 @@ class Driver(Protocol):
     def presign(self, operation: str, bucket: str, key: str, expires: timedelta, **options: Any) -> str:
         """Return a URL that allows ``GET``, ``HEAD``, ``PUT`` or ``PUT_PART`` without credentials.
 
-        Requires UNSUPPORTED where the backend has no such thing.
+        ``PUT_PART`` takes the options ``upload_id`` and ``part_number``; ``PUT`` takes ``content_type``, which is
+        signed, and has to be sent then. Requires UNSUPPORTED where the backend has no such thing, or where whoever has
+        the URL would need more than it (a key of the customer's), REFUSED for a time that the service does not take.
         """
 
     def classify(self, error: BaseException) -> Failure:

@@ -50,6 +50,11 @@ class Answers:
         return iter(self.keys())
 
 
+def uri_of(backend: str, bucket: str, key: str) -> str:
+    """Return an object as the command line takes it: ``minio://bucket/key``, the key as it is, without encoding."""
+    return f"{backend}://{bucket}/{key}"
+
+
 @dataclass(frozen=True)
 class Checksum:
     """A digest of some bytes: ``algorithm`` is ``crc64``, ``crc32c`` or ``md5``; ``value`` is lower-case hex."""
@@ -211,6 +216,7 @@ class UploadResult(Answers):
     object is at the key by now. ``verified`` says whether the object was read back and is the source, byte by byte
     (``verify``). ``notes`` are sentences for people: what was started afresh, kept or superseded. ``checksum`` is that
     of the whole object as the service computed it, ``algorithm:hex``, where it does; it is proven against the parts'.
+    ``uri`` is the object as the command line takes it: ``minio://bucket/key``.
     """
 
     bucket: str
@@ -230,6 +236,7 @@ class UploadResult(Answers):
     notes: tuple[str, ...] = ()
     verified: bool = False
     checksum: str | None = None
+    uri: str = ""
 
 
 @dataclass(frozen=True)
@@ -238,7 +245,7 @@ class DownloadResult(Answers):
 
     ``fetched`` are the bytes that this run asked the service for, ``kept`` those that an earlier run had left in a
     draft beside the file; ``resumed`` says whether there were any. ``verified``: the file was read back, the object
-    fetched a second time, and both are the same (``verify``).
+    fetched a second time, and both are the same (``verify``). ``uri`` is the object as the command line takes it.
     """
 
     bucket: str
@@ -250,6 +257,7 @@ class DownloadResult(Answers):
     kept: int = 0
     fetched: int = 0
     verified: bool = False
+    uri: str = ""
 
 
 @dataclass(frozen=True)

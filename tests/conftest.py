@@ -32,7 +32,7 @@ Start = Callable[[Path], AbstractContextManager[S3Server]]
 #: What became of each server in this session: it ran (a server), it could not be had (the reason), nobody asked (None).
 Outcomes = dict[str, S3Server | Unavailable | None]
 S3_SERVERS = ("minio", "swift", "moto", "rclone", "rgw")
-SERVICES = (*S3_SERVERS, "obs")  # the last is our own emulator
+SERVICES = (*S3_SERVERS, "obs", "oss")  # the last two are our own emulator
 SERVERS = pytest.StashKey[Outcomes]()
 
 
@@ -88,12 +88,22 @@ def rgw(request: pytest.FixtureRequest) -> Iterator[S3Server]:
 @pytest.fixture(scope="session")
 def obs() -> Iterator[S3Server]:
     """The OBS emulator, which answers S3's own tools as well: at its address, with the bucket in the path."""
+    yield from run_emulator("obs")
+
+
+@pytest.fixture(scope="session")
+def oss() -> Iterator[S3Server]:
+    """The OSS emulator, which speaks OSS's dialect only."""
+    yield from run_emulator("oss")
+
+
+def run_emulator(vendor: str) -> Iterator[S3Server]:
     access, secret = "storagekit-access", "storagekit-secret-of-the-emulator"
     from tests.secrets_scan import declare
 
     declare(secret)
-    with Emulator("obs", accounts={access: secret}) as emulator, resolving(emulator.domain):
-        yield S3Server("obs", emulator.address, access, secret, "region-1", "emulator", version="", data_dir=None)
+    with Emulator(vendor, accounts={access: secret}) as emulator, resolving(emulator.domain):
+        yield S3Server(vendor, emulator.address, access, secret, "region-1", "emulator", version="", data_dir=None)
 
 
 @pytest.fixture(scope="session", params=SERVICES)

@@ -3,7 +3,7 @@
     python same_program.py https://host/shard-0001.tar
 
 makes a bucket, streams the URL into it, copies, lists, reads a piece, downloads, and removes all of it again.
-``STORAGEKIT_BACKEND`` says where (``obs``, ``minio``, ``local``, ...); the backend's own variables, or a profile, say
+``STORAGEKIT_BACKEND`` says where (``obs``, ``oss``, ``local``, ...); the backend's own variables, or a profile, say
 how it is reached: docs/reference/configuration.md.
 """
 

@@ -15,7 +15,7 @@ holds the response; nothing is sent twice, but to the region that the service sa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlunsplit
@@ -34,6 +34,7 @@ from storagekit.transport.connections import close_pool
 from storagekit.transport.names import check_bucket, invalid_bucket, is_bucket_name
 from storagekit.transport.sending import Stream
 from storagekit_minio._credentials import provider
+from storagekit_minio._presign import presigned
 from storagekit_minio._regions import USUAL, Regions, located, told
 from storagekit_minio._settings import Settings
 
@@ -112,6 +113,40 @@ class Client(Minio):
         if isinstance(body, Stream):
             body.rewind()
         return self._execute(method=method, headers=dict(headers or {}), **options)
+
+    def signed_url(
+        self,
+        method: str,
+        bucket: str,
+        key: str,
+        expires: timedelta,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+    ) -> str:
+        """Return a URL that allows one request, with these headers. Raises DriverError for a name that cannot be."""
+        region = self._region_for_others(bucket)
+        keys = self._provider.retrieve() if self._provider else None
+        assert keys is not None  # noqa: S101  # the driver refuses where there are none
+        try:
+            url = self._base_url.build(
+                method=method, region=region, bucket_name=bucket, object_name=key, query_params=dict(query)
+            )
+        except ValueError as error:  # the SDK's own rules for names: what it refuses no server has
+            raise DriverError(Failure(Code.INVALID_NAME, str(error))) from error
+        lasting = int(expires.total_seconds())
+        return presigned(method, url, headers, region, keys, datetime.now(timezone.utc), lasting)
+
+    def _region_for_others(self, bucket: str) -> str:
+        """Return the bucket's region for a URL; where it is not known yet, a HEAD finds it out."""
+        if not self._regions.is_known(bucket):
+            try:
+                self.request("HEAD", bucket)
+            except S3Error as error:
+                if error.response.status == 429 or error.response.status >= 500:
+                    raise
+                # No such bucket, no permission to look: it was answered all the same.
+            self._regions.settle(bucket)
+        return self._regions.of(bucket)
 
     def _was_elsewhere(self, bucket: str | None, signed_for: str, error: S3Error) -> bool:
         """Tell whether the bucket is in another region than was thought, which is remembered."""

@@ -3,6 +3,7 @@
 A signature names a region. Most servers take any, or ``us-east-1``; one that does not says which it wants, in a header
 or in its answer's document. Only where it says nothing (an answer to HEAD has no document) it is asked, with a request
 that every region allows. Nothing is asked beforehand: the SDK's own way costs a request per bucket, and a permission.
+But for a URL that somebody else will use, who cannot learn: once for each bucket that no request was sent to yet.
 """
 
 from __future__ import annotations
@@ -25,6 +26,14 @@ class Regions:
     def of(self, bucket: str | None) -> str:
         """Return the region to sign a request with."""
         return self._given or self._found.get(bucket or "") or USUAL
+
+    def is_known(self, bucket: str) -> bool:
+        """Tell whether the region was given, or an answer has shown it."""
+        return bool(self._given) or bucket in self._found
+
+    def settle(self, bucket: str) -> None:
+        """Remember that the region that requests are signed with is the bucket's: it answered one."""
+        self._found[bucket] = self.of(bucket)
 
     def may_learn(self, error: S3Error) -> bool:
         """Tell whether a request failed for a region that nobody has given."""

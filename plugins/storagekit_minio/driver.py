@@ -1,6 +1,6 @@
 """MinIO, Amazon S3 and other servers that speak S3, through the ``minio`` package.
 
-The SDK signs, builds URLs and presigns (``_client``). What is sent, and what the answers mean, is in
+The SDK signs and builds URLs (``_client``). What is sent, and what the answers mean, is in
 ``storagekit.transport.driver``; here is what S3 alone has: agreed checksums, conditions, ListObjectsV2, and the careful
 listing that MinIO needs. Requests go through the SDK's ``_execute``, whose name and keywords are the same in 7.1 to
 7.2.20: the public methods buffer parts, page by themselves and refuse names.
@@ -75,20 +75,12 @@ class MinioDriver(RestDriver):
         self._client.request("PUT", bucket, body=document, headers=hashed(document) if document else {})
 
     def presign(self, operation: str, bucket: str, key: str, expires: timedelta, **options: Any) -> str:
-        """Return a URL for one of the four; ``PUT_PART`` takes the options ``upload_id`` and ``part_number``."""
+        """Return a URL for one of the four, for the region that the bucket is in: who uses it cannot find it out."""
         check_presigned(operation, bucket, key, expires, _LONGEST)
         if self._client.is_anonymous:
             raise DriverError(Failure(Code.UNSUPPORTED, "nothing can be signed without credentials"))
-        try:
-            return self._client.get_presigned_url(
-                method=PRESIGNED[operation],
-                bucket_name=bucket,
-                object_name=key,
-                expires=expires,
-                extra_query_params=dict[str, Any](of_part(operation, options)),
-            )
-        except ValueError as error:  # the SDK's own rules for names: what it refuses no server has
-            raise DriverError(Failure(Code.INVALID_NAME, str(error))) from error
+        headers = self._signed_headers(operation, options)
+        return self._client.signed_url(PRESIGNED[operation], bucket, key, expires, of_part(operation, options), headers)
 
     def classify(self, error: BaseException) -> Failure:
         """Say what an exception of this driver means."""

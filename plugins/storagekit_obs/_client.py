@@ -13,7 +13,7 @@ part: not its ``Connection: close``, not its queue that is not kept by host, not
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import format_datetime
 from typing import Any
@@ -23,13 +23,13 @@ from urllib3 import HTTPHeaderDict, PoolManager
 from urllib3.response import BaseHTTPResponse
 
 from storagekit.driver import Code, DriverError, Failure
-from storagekit.transport import tls_wanted, wants_tls, xml
-from storagekit.transport.codes import SERVICE, of_code, retry_after
 from storagekit.transport.connections import close_pool
 from storagekit.transport.names import check_bucket
+from storagekit.transport.refusals import Refusals
 from storagekit_obs._codes import HINTS, OBS_CODES
 from storagekit_obs._settings import Settings
 
+_REFUSALS = Refusals(("x-obs-request-id", "x-amz-request-id"), OBS_CODES, HINTS)
 _V4_DATE = "%Y%m%dT%H%M%SZ"
 
 
@@ -106,7 +106,7 @@ class Client(ObsClient):  # type: ignore[misc]  # the SDK has no types
         answer: BaseHTTPResponse = self._make_request_internal(method, bucket, key, arguments, sent, carried)
         if 200 <= answer.status < 300:
             return answer
-        raise refused(answer)
+        raise _REFUSALS.of(answer)
 
     def _date(self) -> str:
         now = datetime.now(timezone.utc)
@@ -149,23 +149,3 @@ class Client(ObsClient):  # type: ignore[misc]  # the SDK has no types
     def close(self) -> None:
         """Close the pooled connections."""
         close_pool(self._http)
-
-
-def refused(response: BaseHTTPResponse) -> DriverError:
-    """Return the error for an answer that is no success, and give the connection back.
-
-    An answer to HEAD has no document; OBS puts code and message into headers then.
-    """
-    data = response.data or b""  # reads what is not read yet
-    response.release_conn()
-    if response.status == 400 and wants_tls(data):
-        return DriverError(tls_wanted(SERVICE, 400))
-    root, headers = xml.parse(data), response.headers
-    failure = of_code(
-        xml.text(root, "Code") or headers.get("x-obs-error-code"),
-        xml.text(root, "Message") or headers.get("x-obs-error-message"),
-        response.status,
-        headers.get("x-obs-request-id") or headers.get("x-amz-request-id"),
-        OBS_CODES,
-    )
-    return DriverError(replace(failure, retry_after_s=retry_after(headers), hint=HINTS.get(failure.vendor_code or "")))

@@ -13,11 +13,8 @@ from datetime import timedelta
 from typing import Any
 from xml.sax.saxutils import escape
 
-from urllib3 import exceptions as http
-
 from storagekit.driver import Body, Code, DriverError, Failure
 from storagekit.transport.answers import Answers
-from storagekit.transport.codes import of_network
 from storagekit.transport.connections import make_pool
 from storagekit.transport.dialect import Dialect, crc64
 from storagekit.transport.driver import PRESIGNED, RestDriver, check_presigned, given, of_part
@@ -31,7 +28,9 @@ from storagekit_obs._settings import Settings, parse
 _OBS = Dialect("x-obs-", crc64("x-obs-checksum-crc64ecma"))
 _S3 = Dialect("x-amz-", crc64("x-amz-checksum-crc64ecma"), kms_key="aws-kms-key-id")
 
-_LONGEST = timedelta(days=7)
+_LONGEST_V4 = timedelta(days=7)
+_LONGEST = timedelta(days=7300)
+"""``Expires`` of OBS and V2 is a moment, for which the API names no limit (obs_04_0011): 20 years are for good."""
 
 
 class _ObsAnswers(Answers):
@@ -92,8 +91,12 @@ class ObsDriver(RestDriver):
         self._client.request("PUT", bucket, body=document)
 
     def presign(self, operation: str, bucket: str, key: str, expires: timedelta, **options: Any) -> str:
-        """Return a URL for one of the four; ``PUT_PART`` takes the options ``upload_id`` and ``part_number``."""
-        check_presigned(operation, bucket, key, expires, _LONGEST)
+        """Return a URL for one of the four; a Content-Type is signed by all three kinds of signature.
+
+        One that is signed with temporary keys ends with them, whatever ``expires`` says.
+        """
+        longest = _LONGEST_V4 if self._client.signature == "v4" else _LONGEST
+        check_presigned(operation, bucket, key, expires, longest)
         if self._client.is_anonymous:
             raise DriverError(Failure(Code.UNSUPPORTED, "nothing can be signed without credentials"))
         signed = self._client.createSignedUrl(
@@ -101,17 +104,10 @@ class ObsDriver(RestDriver):
             bucket,
             key,
             expires=int(expires.total_seconds()),
+            headers=dict(self._signed_headers(operation, options)),
             queryParams=of_part(operation, options),
         )
         return str(signed.signedUrl)
-
-    def classify(self, error: BaseException) -> Failure:
-        """Say what an exception of this driver means."""
-        if isinstance(error, DriverError):
-            return error.failure
-        if isinstance(error, (http.HTTPError, OSError)):
-            return of_network(error)
-        return Failure(Code.UNKNOWN, f"{type(error).__name__}: {error}")
 
     def _proven(self, body: Body, answer: PutResult) -> PutResult:
         """Require that the service names the CRC-64 that it computed, and that it is the one that was sent."""

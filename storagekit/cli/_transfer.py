@@ -36,6 +36,7 @@ class Wishes:
     sha256: str | None = None
     part_size: int | None = None
     storage_class: str | None = None
+    content_type: str | None = None
 
     def refuse_promises(self) -> None:
         """Raise ConfigurationError if anything is said of the bytes where nothing can be done with it."""
@@ -56,9 +57,9 @@ class Upload:
         """Upload a file, a URL, or standard input."""
         target = self.target.named(_name_of(source))
         if self.wishes.dry_run:
-            self._say_what_would_be(target, None if isinstance(source, StandardStream) else _reader(source), source)
+            self._say_what_would_be(target, None if isinstance(source, StandardStream) else reader_of(source), source)
             return
-        self._send(self.client.upload, _reader(source), target)
+        self._send(self.client.upload, reader_of(source), target)
 
     def of_object(self, origin: StorageClient, source: Remote) -> None:
         """Copy an object of ``origin``."""
@@ -93,7 +94,7 @@ class Upload:
             opened = reader.open(Cancel())
             size = opened.size
             opened.close()
-        self._say_copy(target, _shown(source), size)
+        self._say_copy(target, shown(source), size)
 
     def _say_copy(self, target: Remote, source: str, size: int | None) -> None:
         from storagekit._names import check_key
@@ -111,10 +112,11 @@ class Upload:
 
         if self.wishes.verify:
             require_verified(result)
-        self.output.result(dict(result), _line(f"{self.client.backend}://{result.bucket}/{result.key}", result))
+        self.output.result(dict(result), line_of(f"{self.client.backend}://{result.bucket}/{result.key}", result))
 
 
-def _reader(source: Location) -> Source:
+def reader_of(source: Location) -> Source:
+    """Return the source that an argument names."""
     from storagekit._http import HTTPSource
     from storagekit._source import FileSource
     from storagekit._stream_source import StreamSource
@@ -132,8 +134,8 @@ def _name_of(source: Location) -> str:
     return Path(source.path).name if isinstance(source, LocalPath) else ""
 
 
-def _shown(source: Location) -> str:
-    """Return a source as people see it: of a URL nothing that may be a secret."""
+def shown(source: Location) -> str:
+    """Return a place as people see it: of a URL nothing that may be a secret."""
     if isinstance(source, WebURL):
         from storagekit._http_rules import public_url
 
@@ -151,7 +153,7 @@ def say_what_would_be(output: Output, source: str, target: str, size: int | None
 def download(client: StorageClient, source: Remote, target: Location, output: Output, wishes: Wishes) -> None:
     """Write an object to a file, a device, or standard output."""
     _options.need_key(source)
-    path = None if isinstance(target, StandardStream) else _file_for(target, source.key)
+    path = None if isinstance(target, StandardStream) else file_for(target, source.key)
     if path is None:
         wishes.refuse_promises()
     if path is None and wishes.verify:
@@ -176,7 +178,7 @@ def _to_file(client: StorageClient, source: Remote, path: Path, output: Output, 
             sha256=wishes.sha256,
             on_progress=listener,
         )
-    output.result(dict(result), _line(str(path), result))
+    output.result(dict(result), line_of(str(path), result))
 
 
 @contextmanager
@@ -214,13 +216,15 @@ def lies_below(client: StorageClient, source: Remote) -> bool:
     return bool(client.list_objects(bucket=source.bucket, prefix=below(source.key), max_keys=1).objects)
 
 
-def _line(target: str, result: UploadResult | DownloadResult) -> str:
+def line_of(target: str, result: UploadResult | DownloadResult) -> str:
+    """Return the result of a transfer as people read it."""
     kept = f", {show_size(result.kept)} were already there" if result.kept else ""
     verified = ", verified" if result.verified else ""
     return f"{target}: {show_size(result.size)}{kept}{verified}, etag {result.etag}"
 
 
-def _file_for(target: Location, key: str) -> Path:
+def file_for(target: Location, key: str) -> Path:
+    """Return the file that a target means: below it where it is a directory, with the last segment of ``key``."""
     assert isinstance(target, LocalPath)  # noqa: S101  # parse_pair saw to it
     into_directory = target.path.endswith("/") or Path(target.path).is_dir()
     return Path(target.path) / base_name(key) if into_directory else Path(target.path)

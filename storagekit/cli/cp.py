@@ -14,9 +14,10 @@ from storagekit.cli._command import command
 from storagekit.cli._complete import complete_profile
 from storagekit.cli._connection import Connection
 from storagekit.cli._output import Output
-from storagekit.cli._transfer import Upload, Wishes, download, pointing_to_recursion
+from storagekit.cli._transfer import Upload, Wishes, download, pointing_to_recursion, shown
 from storagekit.cli._trees import copy, is_tree
-from storagekit.cli._uri import Location, Remote, StandardStream, WebURL, parse
+from storagekit.cli._uri import LocalPath, Location, Remote, StandardStream, WebURL, parse
+from storagekit.cli._web import WebTransfer, refuse_options
 from storagekit.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ _HELP = """Copy SRC to DST: a path, an http(s) URL, backend://bucket/key, or - f
 A copy that was interrupted goes on where it stopped when the same command is run again, from any machine. An object is
 copied on the server where both are of one service, else its bytes are streamed through.
 
+A URL needs no credentials: it is fetched to a path, or, signed for PUT, takes a file or standard input in one request.
+
 With -r, what lies below SRC lands below DST; SRC's own name is not added, and a slash at the end changes nothing. What
 is there already, unchanged, is skipped. An object that fails does not stop the others; then the exit code is 1.
 
@@ -44,6 +47,8 @@ Examples:
   storagekit cp -r minio://backups/photos ./restored
   storagekit cp -r minio://photos minio://archive/photos --source-profile old
   pg_dump db | storagekit cp - minio://backups/db.sql
+  storagekit cp https://host/shard-0001.tar ./
+  storagekit cp shard.tar "https://host/shard.tar?X-Amz-Signature=..."
 """
 
 
@@ -92,6 +97,10 @@ def cp(
         str | None,
         typer.Option(metavar="CLASS", help="Where DST is kept, in the service's own word, such as STANDARD_IA."),
     ] = None,
+    content_type: Annotated[
+        str | None,
+        typer.Option(metavar="TYPE", help="Content-Type that the URL DST was signed for; without it none is sent."),
+    ] = None,
     source_profile: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Profile of SRC, where both are objects.", autocompletion=complete_profile),
@@ -105,7 +114,18 @@ def cp(
     output = Output(as_json, quiet, data_on_stdout=isinstance(target, StandardStream))
     wanted = parse_size(part_size) if part_size is not None else None
     promised = parse_size(size) if size is not None else None
-    wishes = Wishes(not no_resume, restart, verify, dry_run, promised, sha256, wanted, storage_class)
+    wishes = Wishes(not no_resume, restart, verify, dry_run, promised, sha256, wanted, storage_class, content_type)
+    bounds = {
+        "workers": workers,
+        "memory": parse_size(memory) if memory is not None else None,
+        "max_speed": parse_rate(max_speed) if max_speed is not None else None,
+    }
+    if not isinstance(source, Remote) and not isinstance(target, Remote):
+        refuse_options(connection, checkpoint=checkpoint, storage_class=storage_class, recursive=recursive)
+        WebTransfer(source, target, output, wishes, bounds).run()
+        return
+    if content_type is not None:
+        raise ConfigurationError("--content-type is for a URL that was signed for it", hint="Leave it out")
     if storage_class is not None and not isinstance(target, Remote):
         raise ConfigurationError("--storage-class is for what is written to a service", hint="Leave it out")
     with ExitStack() as stack:
@@ -113,9 +133,7 @@ def cp(
             connection.client(
                 _place(source, target),
                 part_size=wanted,
-                workers=workers,
-                memory=parse_size(memory) if memory is not None else None,
-                max_speed=parse_rate(max_speed) if max_speed is not None else None,
+                **bounds,
                 checkpoint="off" if no_resume else checkpoint,
             )
         )
@@ -133,10 +151,16 @@ cp.__doc__ = _HELP
 def parse_pair(src: str, dst: str) -> tuple[Location, Location]:
     """Return source and target. Raises ConfigurationError for a pair that makes no sense."""
     source, target = parse(src), parse(dst)
-    if isinstance(target, WebURL):
-        raise ConfigurationError(f"{dst} cannot be written to", hint="Write backend://bucket/key or a path")
-    if not isinstance(source, Remote) and not isinstance(target, Remote):
-        raise ConfigurationError(f"neither {src} nor {dst} is an object", hint="Write one as backend://bucket/key")
+    if isinstance(target, WebURL) and not isinstance(source, (LocalPath, StandardStream)):
+        raise ConfigurationError(
+            f"{shown(target)} takes a file or standard input only", hint="Copy the source to a file first"
+        )
+    if isinstance(source, WebURL) and isinstance(target, StandardStream):
+        raise ConfigurationError("a URL is not copied to standard output", hint="Name a file; or use curl")
+    if not any(isinstance(place, (Remote, WebURL)) for place in (source, target)):
+        raise ConfigurationError(
+            f"neither {src} nor {dst} is an object or a URL", hint="Write one as backend://bucket/key"
+        )
     return source, target
 
 

@@ -10,7 +10,7 @@ from typing import TextIO, cast
 import typer
 
 from storagekit import __version__
-from storagekit.cli import backends, cat, config, cp, demo, emulate, ls, mb, rb, rm, stat, uploads
+from storagekit.cli import backends, cat, config, cp, demo, emulate, ls, mb, presign, rb, rm, stat, uploads
 from storagekit.cli._exit import exit_code
 from storagekit.cli._output import Output
 from storagekit.cli._streams import Advice
@@ -38,6 +38,7 @@ for _name, _module in {
     "rm": rm,
     "mb": mb,
     "rb": rb,
+    "presign": presign,
     "backends": backends,
     "demo": demo,
 }.items():

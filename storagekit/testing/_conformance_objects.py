@@ -327,6 +327,6 @@ class BucketTests:
         assert limits.max_parts >= 1
         assert 1 <= (limits.max_segment_bytes or 1) <= limits.max_key_bytes
         assert limits.checksum in {"md5", "crc64", "crc32c", "none"}
-        assert limits.part_checksum in {None, "crc32c"}
+        assert limits.part_checksum in {None, "crc32c", "crc64"}
         assert limits.complete_order in {"completion", "initiation"}
         assert harness.make_driver().limits == limits

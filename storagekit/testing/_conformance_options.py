@@ -70,7 +70,7 @@ class AgreedChecksumTests:
         body = harness.body(data, checksum=wrong)
         harness.refuses(Code.INTEGRITY, harness.driver.put_part, upload, 1, body)
         if harness.keeps_refused:
-            assert harness.driver.list_parts(upload).parts == ()
+            assert [part for part in harness.driver.list_parts(upload).parts if part.size] == []
         else:
             harness.refuses(Code.UPLOAD_GONE, harness.driver.list_parts, upload)
 

@@ -14,12 +14,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Protocol
 
+from urllib3 import exceptions as http
 from urllib3.response import BaseHTTPResponse
 
 from storagekit.driver import Body, Code, DriverError, Failure, Limits, Reader
 from storagekit.transport import headers as heads
 from storagekit.transport import xml
 from storagekit.transport.answers import Answers
+from storagekit.transport.codes import of_network
 from storagekit.transport.dialect import Dialect
 from storagekit.transport.encryption import Encryption
 from storagekit.transport.headers import Headers
@@ -28,6 +30,7 @@ from storagekit.transport.reading import open_reader
 from storagekit.transport.sending import sending
 from storagekit.types import (
     RESERVED_PREFIX,
+    Checksum,
     DeleteFailure,
     ObjectInfo,
     Part,
@@ -87,7 +90,11 @@ class RestDriver:
 
     def classify(self, error: BaseException) -> Failure:
         """Say what an exception of this driver means."""
-        raise NotImplementedError
+        if isinstance(error, DriverError):
+            return error.failure
+        if isinstance(error, (http.HTTPError, OSError)):
+            return of_network(error)
+        return Failure(Code.UNKNOWN, f"{type(error).__name__}: {error}")
 
     # --- objects ------------------------------------------------------------------------------------------------------
 
@@ -102,7 +109,7 @@ class RestDriver:
         whole = self._opened(key)
         if if_match is not None:
             whole["If-Match"] = f'"{if_match}"'
-        part = {**whole, **heads.ranged(start, length)}
+        part = {**whole, **self._ranged(start, length)}
         try:
             response = self._object("GET", bucket, key, headers=part, preload=False)
         except self.refusals as error:
@@ -114,8 +121,7 @@ class RestDriver:
 
     def put(self, bucket: str, key: str, body: Body, options: WriteOptions) -> PutResult:
         """Store one object in one request."""
-        verified = heads.digest(self._dialect, body.checksum)
-        headers = {**self._written(key, options), **self._condition(options), **verified}
+        headers = {**self._written(key, options), **self._condition(options), **self._digest(body.checksum)}
         with sending(body) as data:
             response = self._object("PUT", bucket, key, headers=headers, body=data)
         return self._proven(body, self._answers.stored(response))
@@ -183,7 +189,7 @@ class RestDriver:
     def put_part(self, upload: Upload, number: int, body: Body) -> Part:
         """Store one part in one request."""
         query = {"partNumber": str(number), "uploadId": upload.id}
-        headers = {**self._encryption.of_access(self._dialect), **heads.digest(self._dialect, body.checksum)}
+        headers = {**self._encryption.of_access(self._dialect), **self._digest(body.checksum)}
         with self._of_upload(), sending(body) as data:
             response = self._object("PUT", upload.bucket, upload.key, query=query, headers=headers, body=data)
         answer = self._proven(body, self._answers.stored(response))
@@ -289,6 +295,14 @@ class RestDriver:
         """Publish only where there is no object; nothing where the service cannot look in that moment."""
         return {}
 
+    def _ranged(self, start: int, length: int | None) -> Headers:
+        """Which bytes are wanted; those behind the end are not missed."""
+        return heads.ranged(start, length)
+
+    def _digest(self, checksum: Checksum | None) -> Headers:
+        """What the service compares with the bytes that it receives."""
+        return heads.digest(self._dialect, checksum)
+
     def _proven(self, body: Body, answer: PutResult) -> PutResult:
         """Return the answer to a body, or raise where it does not say what a service of this kind has to."""
         return answer
@@ -300,6 +314,22 @@ class RestDriver:
     def _agreed(self, options: WriteOptions, answer: Mapping[str, str]) -> str | None:
         """Return the checksum of parts that the service agreed on, as its answer to the beginning says."""
         return None
+
+    def _signed_headers(self, operation: str, options: Mapping[str, Any]) -> Headers:
+        """Return the headers that whoever uses a signed URL has to send, or raise where that cannot be asked of them.
+
+        A client with ``encryption`` would not get what its settings say: headers that only the user of the URL can
+        send. Its parts need none, for the upload that they belong to was begun with them.
+        """
+        if self._encryption.of_access(self._dialect):
+            hint = "Sign with a client that has none, for objects that need none"
+            raise DriverError(Failure(Code.UNSUPPORTED, "a signed URL would need the customer_key", hint=hint))
+        if operation == "PUT" and self._encryption.of_write(self._dialect):
+            hint = "Have the bucket encrypt by default, and sign with a client without the setting"
+            detail = "a signed URL cannot hold the setting encryption: whoever uses it would have to send it"
+            raise DriverError(Failure(Code.UNSUPPORTED, detail, hint=hint))
+        content_type = options.get("content_type")
+        return {"Content-Type": content_type} if content_type else {}
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
@@ -327,7 +357,8 @@ def check_presigned(operation: str, bucket: str, key: str, expires: timedelta, m
     if operation not in PRESIGNED:
         raise DriverError(Failure(Code.UNSUPPORTED, f"no URL can be signed for {operation}"))
     if not timedelta(seconds=1) <= expires <= most:
-        raise DriverError(Failure(Code.REFUSED, f"a signed URL is valid for 1 second to {most.days} days"))
+        hint = "Choose a time within that; who needs longer has it signed again"
+        raise DriverError(Failure(Code.REFUSED, f"a signed URL is valid for 1 second to {most.days} days", hint=hint))
     check_bucket(bucket)
     check_key(key)
 

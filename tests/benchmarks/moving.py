@@ -130,16 +130,24 @@ def raw_put(server: Server, make_data: Callable[[], memoryview]) -> Callable[[],
     return make
 
 
-def our_put(driver: Driver, algorithm: str) -> Callable[[], Move]:
+def any_upload(_: memoryview) -> Upload:
+    """The upload of parts of which the server names what it was told."""
+    return UPLOAD
+
+
+def our_put(
+    driver: Driver, algorithm: str, upload_of: Callable[[memoryview], Upload] = any_upload
+) -> Callable[[], Move]:
     meter, cancel = Meter(Progress(0, None)), Cancel()
 
     def make() -> Move:
         view = memory()
+        upload = upload_of(view)
 
         def move() -> None:
             hasher = new_hasher(algorithm)
             hasher.update(view)
-            driver.put_part(UPLOAD, 1, MemoryBody(view, hasher.checksum(), meter, cancel))
+            driver.put_part(upload, 1, MemoryBody(view, hasher.checksum(), meter, cancel))
 
         return move
 
@@ -161,18 +169,21 @@ def raw_file_put(server: Server) -> Callable[[], Move]:
     return make
 
 
-def our_file_put(driver: Driver, algorithm: str) -> Callable[[], Move]:
+def our_file_put(
+    driver: Driver, algorithm: str, upload_of: Callable[[memoryview], Upload] = any_upload
+) -> Callable[[], Move]:
     meter, cancel = Meter(Progress(0, None)), Cancel()
 
     def make() -> Move:
         file, view = source_file(), memory()
         source = FileSource(file.name).open(cancel)
+        upload = upload_of(memoryview(Path(file.name).read_bytes()))
 
         def move() -> None:
             assert file  # lives as long as this
             hasher = new_hasher(algorithm)
             fill(source, Span(1, 0, PART), view, hasher, cancel)
-            driver.put_part(UPLOAD, 1, MemoryBody(view, hasher.checksum(), meter, cancel))
+            driver.put_part(upload, 1, MemoryBody(view, hasher.checksum(), meter, cancel))
 
         return move
 

@@ -1,4 +1,4 @@
-"""A server of S3 and OBS that discards what it gets and answers reads from memory: what a client can reach at most.
+"""A server of S3, OBS and OSS that discards what it gets and answers reads from memory: what can be reached at most.
 
     python tests/benchmarks/sink.py [CERTIFICATE]
 
@@ -6,6 +6,7 @@ Prints its port; ends when its standard input does. Every connection has a proce
 lock is shared. Over plain HTTP the kernel drops what is received (MSG_TRUNC) and sends from memory without a copy
 (sendfile); over TLS Python's ``ssl`` decrypts and drops. The object is as large as its readers wish; only its
 ranges can be read. A checksum that comes with a part is repeated in the answer, as S3 and OBS do, and not looked at.
+OSS computes it by itself: here an upload id that is a number is what it names for each part.
 Uploads begin, are listed (there is none) and end, for clients that do nothing else.
 """
 
@@ -27,6 +28,8 @@ LARGEST = 64 * 1024**2
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _RANGE = re.compile(rb"range: *bytes=(\d+)-(\d+)", re.IGNORECASE)
 _CHECKSUM = re.compile(rb"x-(?:amz-checksum-crc32c|(?:amz|obs)-checksum-crc64ecma): *\S+", re.IGNORECASE)
+
+_NAMED = re.compile(rb"PUT [^ ]*uploadId=(\d+)")
 
 _DOCUMENTS = (
     (
@@ -112,6 +115,8 @@ def answer_to(head: bytes) -> tuple[bytes, int]:
         lines += [b"Content-Range: bytes %b-%b/%d" % (asked[1], asked[2], 1 << 40)]
     if checksum := _CHECKSUM.search(head):
         lines += [checksum[0]]
+    if named := _NAMED.match(head):
+        lines += [b"x-oss-hash-crc64ecma: " + named[1], b"x-oss-request-id: sink"]
     document = next((text for begin, text in _DOCUMENTS if begin.match(head)), b"")
     return b"\r\n".join([*lines, b"Content-Length: %d" % (size + len(document)), b"", document]), size
 

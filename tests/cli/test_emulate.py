@@ -18,7 +18,7 @@ import pytest
 
 from storagekit.testing.emulator.emulator import ACCESS_KEY, SECRET_KEY
 from storagekit.testing.tls import Authority
-from tests.integration.emulator_client import Client
+from tests.integration.emulator_client import Client, OssClient
 
 Start = Callable[..., subprocess.Popen[str]]
 OURS = (ACCESS_KEY, SECRET_KEY)
@@ -28,9 +28,9 @@ OURS = (ACCESS_KEY, SECRET_KEY)
 def start(tmp_path: Path) -> Iterator[Start]:
     started: list[subprocess.Popen[str]] = []
 
-    def command(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def command(*arguments: str, vendor: str = "obs", **environment: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "storagekit", "emulate", "obs", "--port", "0", *arguments],
+            [sys.executable, "-m", "storagekit", "emulate", vendor, "--port", "0", *arguments],
             env={**_without_keys(), "HOME": str(tmp_path), **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -46,7 +46,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def _without_keys() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("OBS_")}
+    return {name: value for name, value in os.environ.items() if not name.startswith(("OBS_", "OSS_"))}
 
 
 def listening(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -63,8 +63,8 @@ def ended(process: subprocess.Popen[str], how: signal.Signals) -> tuple[int, str
 
 
 @contextmanager
-def speaking(port: int, key: str, secret: str, **named: Any) -> Iterator[Client]:
-    client = Client(port, key, secret, **named)
+def speaking(port: int, key: str, secret: str, kind: type[Client] = Client, **named: Any) -> Iterator[Client]:
+    client = kind(port, key, secret, **named)
     try:
         yield client
     finally:
@@ -106,6 +106,21 @@ def test_the_account_comes_from_the_environment_and_its_secret_is_not_shown(
     with speaking(port, "MINE", own) as client:
         assert client.ask("GET").code == "InvalidToken"
         assert client.ask("GET", headers={"x-obs-security-token": token}).status == 200
+
+
+def test_an_oss_has_the_account_that_osss_own_variables_say(start: Start, secret: Callable[[str], str]) -> None:
+    own, token = secret("secret-key"), secret("token")
+    named = {"OSS_ACCESS_KEY_ID": "MINE", "OSS_ACCESS_KEY_SECRET": own, "OSS_SESSION_TOKEN": token}
+    process = start("--json", vendor="oss", **named)
+    said = listening(process)
+    assert (said["endpoint"], said["access_key"]) == (f"http://oss.test:{said['port']}", "MINE")
+    with speaking(said["port"], "MINE", own, OssClient) as client:
+        assert client.ask("GET").code == "InvalidSecurityToken"
+    with speaking(said["port"], "MINE", own, OssClient, token=token) as client:
+        assert client.ask("PUT", "data").status == 200
+        assert client.ask("PUT", "data", "key", body=b"hello").status == 200
+        assert client.ask("GET", "data", "key").data == b"hello"
+    assert ended(process, signal.SIGTERM) == (0, "")
 
 
 def test_half_an_account_is_a_mistake(start: Start) -> None:

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from storagekit.driver import Driver
 from storagekit.testing.conformance import DriverConformance, Harness
 from storagekit.testing.emulator import Emulator, resolving
 from storagekit.testing.servers import S3Server
@@ -25,12 +26,12 @@ pytestmark = pytest.mark.integration
 ACCOUNTS = {"AK": "SK"}
 
 
-def harness_of(make: Callable[[], ObsDriver], **differences: object) -> Iterator[Harness]:
+def harness_of(make: Callable[[], Driver], **differences: object) -> Iterator[Harness]:
     drivers = [make()]
     bucket = f"b-{uuid4().hex}"
     drivers[0].create_bucket(bucket)
 
-    def make_driver() -> ObsDriver:
+    def make_driver() -> Driver:
         drivers.append(make())
         return drivers[-1]
 
@@ -101,8 +102,11 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Emulator,
 
 def native(endpoint: str, **settings: str) -> Iterator[Harness]:
     account = {"endpoint": endpoint, "access_key": "AK", "secret_key": "SK"}
-    unconditional = frozenset({"put", "complete_upload"})  # OBS has no If-None-Match for what is written
-    yield from harness_of(lambda: ObsDriver.from_settings({**account, **settings}), unconditional=unconditional)
+    differences = {
+        "unconditional": frozenset({"put", "complete_upload"}),  # OBS has no If-None-Match for what is written
+        "refuses_own_bucket": False,
+    }
+    yield from harness_of(lambda: ObsDriver.from_settings({**account, **settings}), **differences)
 
 
 class TestHosts(DriverConformance):

@@ -1,4 +1,4 @@
-"""What a page's snippets find: a place of their own, where the page names MinIO a real one, for OBS the emulator."""
+"""What a page's snippets find: a place of their own and, as the page names them, a MinIO, an OBS, an OSS."""
 
 from __future__ import annotations
 
@@ -40,10 +40,16 @@ def place(page: Path, request: pytest.FixtureRequest, tmp_path: Path, web: Sourc
             services.enter_context(_buckets("minio", _variables(server), text))
             words, variables = {**words, **_words(server)}, {**variables, **_variables(server)}
         if re.search(r'obs://|OBS_|"obs"', text):
-            emulator = services.enter_context(_obs(account))
+            emulator = services.enter_context(_emulator("obs", account))
             services.enter_context(_buckets("obs", _obs_variables(emulator), text))
             words = {**words, "https://obs.cn-north-4.myhuaweicloud.com": emulator.endpoint, **_words_of(account)}
             variables = {**variables, **_obs_variables(emulator), **resolving_environment(emulator.domain, {})}
+        if re.search(r'oss://|OSS_|"oss"', text):
+            emulator = services.enter_context(_emulator("oss", account))
+            services.enter_context(_buckets("oss", _oss_variables(emulator), text))
+            words = {**words, "https://oss-cn-hangzhou.aliyuncs.com": emulator.endpoint, **_words_of(account)}
+            domains = resolving_environment(emulator.domain, variables)
+            variables = {**variables, **_oss_variables(emulator), **domains}
         yield _with_files(Place(tmp_path, words, variables), text)
 
 
@@ -71,9 +77,18 @@ def _words_of(account: tuple[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def _obs(account: tuple[str, str]) -> Iterator[Emulator]:
-    with Emulator("obs", accounts=dict([account])) as emulator, resolving(emulator.domain):
+def _emulator(vendor: str, account: tuple[str, str]) -> Iterator[Emulator]:
+    with Emulator(vendor, accounts=dict([account])) as emulator, resolving(emulator.domain):
         yield emulator
+
+
+def _oss_variables(emulator: Emulator) -> dict[str, str]:
+    return {
+        "OSS_ENDPOINT": emulator.endpoint,
+        "OSS_ACCESS_KEY_ID": emulator.access_key,
+        "OSS_ACCESS_KEY_SECRET": emulator.secret_key,
+        "OSS_REGION": "region-1",
+    }
 
 
 def _obs_variables(emulator: Emulator) -> dict[str, str]:
@@ -96,7 +111,11 @@ def _variables(server: S3Server) -> dict[str, str]:
 @contextmanager
 def _buckets(backend: str, variables: Mapping[str, str], text: str) -> Iterator[None]:
     """Make the bucket that pages take for granted, and remove at the end every one that the page names."""
-    named = {BUCKET, *re.findall(r"(?:minio|s3|obs)://([a-z0-9-]+)", text), *re.findall(r'bucket="([a-z0-9-]+)"', text)}
+    named = {
+        BUCKET,
+        *re.findall(r"(?:minio|s3|obs|oss)://([a-z0-9-]+)", text),
+        *re.findall(r'bucket="([a-z0-9-]+)"', text),
+    }
     with StorageClient(backend, environment=variables) as client:
         theirs = set(client.list_buckets())
         assert not named & theirs, "the buckets of the pages are not there before"

@@ -95,7 +95,7 @@ class Place:
         return done
 
     def _python(self, block: Block) -> None:
-        code = compile("\n" * (block.line - 1) + self._said(block), "snippet", "exec")
+        code = compile("\n" * (block.line - 1) + self._said(block), "snippet", "exec", dont_inherit=True)
         with pytest.MonkeyPatch.context() as patch:
             for name in set(os.environ) - set(self.environment):
                 patch.delenv(name)

@@ -54,6 +54,7 @@ SCENARIOS: list[tuple[str, str]] = [
     ("config set", "config set work root=/tmp/x"),
     ("config check", "config check local://datasets"),
     ("emulate obs", "emulate obs --port 0"),
+    ("emulate oss", "emulate oss --port 0"),
 ]
 
 

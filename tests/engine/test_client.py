@@ -16,6 +16,7 @@ import pytest
 
 from storagekit import StorageClient, errors
 from storagekit._arguments import check
+from storagekit.cli._uri import Remote, parse
 from storagekit.driver import Code
 from storagekit.drivers.memory import LIMITS, MemoryDriver
 from storagekit.testing.bodies import BytesBody
@@ -524,6 +525,19 @@ def test_a_download_is_a_file(client: StorageClient, tmp_path: Path) -> None:
 
     assert DATA == (tmp_path / "new" / "k").read_bytes()
     assert ("k", len(DATA), str(tmp_path / "new" / "k")) == (result["key"], result["size"], result["path"])
+
+
+@pytest.mark.parametrize("size", [0, 10, 5 * PART], ids=["empty", "one put", "parts"])
+def test_a_result_says_the_object_as_the_command_line_takes_it(
+    client: StorageClient, tmp_path: Path, size: int
+) -> None:
+    sent = client.put_object("a b/ü?.bin", bytes(size))
+    fetched = client.download_file("a b/ü?.bin", tmp_path / "file")
+    copied = client.copy_object("a b/ü?.bin", "copy")
+
+    assert f"memory://{BUCKET}/a b/ü?.bin" == sent.uri == sent["uri"] == fetched.uri
+    assert f"memory://{BUCKET}/copy" == copied.uri
+    assert Remote("memory", BUCKET, "a b/ü?.bin") == parse(sent.uri)
 
 
 def test_a_download_without_overwrite_leaves_the_file_alone(client: StorageClient, tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,12 @@ import pytest
 
 from storagekit import IntegrityError, StorageClient, errors
 from storagekit._clock import Cancel
+from storagekit._plan import Span
 from storagekit._throttle import CREDIT_S
-from storagekit._verify import Piece, pieces_of, require_verified
+from storagekit._verify import Piece, _require_whole, pieces_of, require_verified
 from storagekit.driver import Code
 from storagekit.drivers._memory_store import Blob
-from storagekit.testing.bodies import BytesBody, pattern
+from storagekit.testing.bodies import BytesBody, digest, pattern
 from storagekit.testing.faults import Call, FakeClock, fault
 from storagekit.testing.http_source import SourceServer
 from storagekit.types import PartReceipt, WriteOptions
@@ -61,6 +64,37 @@ def test_an_object_that_is_its_source_is_verified(service: Service, tmp_path: Pa
 
     assert result.verified
     assert DATA == service.content()
+
+
+def test_a_stream_whose_parts_carry_an_agreed_checksum_is_verified(service: Service) -> None:
+    service.memory.limits = replace(service.memory.limits, part_checksum="crc32c")
+    result = service.upload(io.BytesIO(DATA), verify=True)
+    assert {"crc32c"} == {receipt.proof.partition(":")[0] for receipt in result.receipt}
+    assert result.verified
+
+
+@pytest.mark.parametrize(
+    ("whole", "proofs", "fails"),
+    [
+        ("crc64:{}", ("crc64", "crc64"), False),
+        ("crc64:0123456789abcdef", ("crc64", "crc64"), True),
+        ("crc64:0123456789abcdef", ("crc64", "md5"), False),  # not known from the pieces
+        ("md5:{}", ("md5", "md5"), False),
+        (None, ("crc64", "crc64"), False),
+    ],
+)
+def test_what_the_service_says_of_the_whole_has_to_be_that_of_what_it_gave_back(
+    whole: str | None, proofs: tuple[str, str], *, fails: bool
+) -> None:
+    halves, checksum = (DATA[:PART], DATA[PART:]), digest("crc64", DATA)
+    assert checksum is not None
+    found = []
+    for number, (half, algorithm) in enumerate(zip(halves, proofs, strict=True), 1):
+        value = digest(algorithm, half)
+        assert value is not None
+        found.append((Piece(Span(number, 0, len(half)), "server"), f"{algorithm}:{value.value}"))
+    with pytest.raises(IntegrityError, match="says the service") if fails else contextlib.nullcontext():
+        _require_whole(whole.format(checksum.value) if whole else None, found)
 
 
 def test_nothing_is_said_to_be_verified_that_was_not_asked_for(service: Service) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from xml.etree import ElementTree as ET
 
+import oss2
 import pytest
 import urllib3
 from minio import Minio
@@ -27,6 +28,7 @@ from storagekit.testing.emulator import resolving_environment
 from storagekit.testing.http_source import PatternContent
 from storagekit.testing.servers import S3Server
 from storagekit.testing.tls import Authority
+from storagekit_oss._client import unlogged
 from tests.conftest import SERVICES
 from tests.integration.emulator_world import NOW, World, a_world, settle
 from tests.integration.sdk_environments import interpreters_line
@@ -86,6 +88,10 @@ class S3Target:
         self.name = self.server.name
         self.environment = {**self._account(), **({"SSL_CERT_FILE": self.ca_file} if self.ca_file else {})}
         self.point_at(self.endpoint)
+        self.keys: set[str] = set()
+        self._make()
+
+    def _make(self) -> None:
         scheme, _, address = self.server.endpoint.partition("://")
         self.client = Minio(
             address,
@@ -96,7 +102,6 @@ class S3Target:
             http_client=urllib3.PoolManager(ca_certs=self.ca_file) if self.ca_file else None,
         )
         self.client.make_bucket(bucket_name=self.bucket)
-        self.keys: set[str] = set()
 
     @property
     def backend(self) -> str:
@@ -131,26 +136,31 @@ class S3Target:
         return f"{self.bucket_uri}/{key}"
 
     def sha256(self, key: str) -> str | None:
-        names = [item.object_name for item in self.client.list_objects(bucket_name=self.bucket, prefix=key)]
-        if key not in names:
+        if key not in self._names(key):
             return None
         digest = hashlib.sha256()
-        answer = self.client.get_object(bucket_name=self.bucket, object_name=key)
-        for block in answer.stream(1024**2):
+        for block in self._blocks(key):
             digest.update(block)
-        answer.release_conn()
         return digest.hexdigest()
+
+    def _blocks(self, key: str) -> Iterator[bytes]:
+        answer = self.client.get_object(bucket_name=self.bucket, object_name=key)
+        yield from answer.stream(1024**2)
+        answer.release_conn()
+
+    def _names(self, prefix: str = "") -> list[str]:
+        found = self.client.list_objects(bucket_name=self.bucket, prefix=prefix, recursive=True)
+        return [item.object_name or "" for item in found]
 
     def contents(self) -> set[str]:
         """Every object in the bucket, and every unfinished upload of the keys that were asked for."""
-        names = {item.object_name or "" for item in self.client.list_objects(bucket_name=self.bucket, recursive=True)}
-        return names | {f"upload {upload_id} of {key}" for key in self.keys for upload_id in self.uploads(key)}
+        return {*self._names(), *self._unfinished()}
 
     def left_over(self) -> list[str]:
-        records = self.client.list_objects(bucket_name=self.bucket, prefix=".storagekit/", recursive=True)
-        return [item.object_name or "" for item in records] + [
-            f"upload {upload_id} of {key}" for key in self.keys for upload_id in self.uploads(key)
-        ]
+        return [*self._names(".storagekit/"), *self._unfinished()]
+
+    def _unfinished(self) -> list[str]:
+        return [f"upload {upload_id} of {key}" for key in self.keys for upload_id in self.uploads(key)]
 
     def uploads(self, key: str) -> list[str]:
         """Unfinished uploads of exactly this key, the only way that MinIO finds them by."""
@@ -162,6 +172,16 @@ class S3Target:
             return []
         root = ET.fromstring(answer.data)
         return [str(node.text) for node in root.iter() if node.tag.endswith("}UploadId") or node.tag == "UploadId"]
+
+    def is_there(self) -> bool:
+        """Whether the bucket is."""
+        return self.client.bucket_exists(bucket_name=self.bucket)
+
+    def parts(self, key: str, upload_id: str) -> set[int]:
+        """Numbers of the parts of an unfinished upload."""
+        query: dict[str, str | list[str] | tuple[str]] = {"uploadId": upload_id}
+        root = ET.fromstring(self.client._execute("GET", self.bucket, key, query_params=query).data)
+        return {int(node.text or "") for node in root.iter() if node.tag.endswith("PartNumber")}
 
 
 class ObsTarget(S3Target):
@@ -183,9 +203,61 @@ class ObsTarget(S3Target):
         return "obs"
 
 
+class OssTarget(S3Target):
+    """The OSS emulator, buckets being hosts. What is there is asked for by oss2, with paths."""
+
+    def _make(self) -> None:
+        keys = oss2.AuthV4(self.server.access_key, self.server.secret_key)
+        self.oss2 = oss2.Bucket(keys, self.server.endpoint, self.bucket, region=self.server.region)
+        with unlogged():  # oss2 writes what it signs to its log
+            self.oss2.create_bucket()
+
+    def _account(self) -> dict[str, str]:
+        keys = {"OSS_ACCESS_KEY_ID": self.server.access_key, "OSS_ACCESS_KEY_SECRET": self.server.secret_key}
+        return {**resolving_environment("oss.test", {}), **keys, "OSS_REGION": self.server.region}
+
+    @property
+    def token_variable(self) -> str:
+        return "OSS_SESSION_TOKEN"
+
+    def point_at(self, endpoint: str) -> None:
+        self.environment["OSS_ENDPOINT"] = endpoint.replace("127.0.0.1", "oss.test")
+
+    @property
+    def backend(self) -> str:
+        return "oss"
+
+    def _blocks(self, key: str) -> Iterator[bytes]:
+        with unlogged():
+            data = self.oss2.get_object(key).read()
+        yield data
+
+    def _names(self, prefix: str = "") -> list[str]:
+        with unlogged():
+            return [item.key for item in oss2.ObjectIteratorV2(self.oss2, prefix=prefix)]
+
+    def uploads(self, key: str) -> list[str]:
+        with unlogged():
+            return [item.upload_id for item in oss2.MultipartUploadIterator(self.oss2, prefix=key) if item.key == key]
+
+    def is_there(self) -> bool:
+        with unlogged():
+            buckets = (
+                oss2.Service(self.oss2.auth, self.server.endpoint, region=self.server.region).list_buckets().buckets
+            )
+        return self.bucket in [bucket.name for bucket in buckets]
+
+    def parts(self, key: str, upload_id: str) -> set[int]:
+        with unlogged():
+            return {part.part_number for part in self.oss2.list_parts(key, upload_id).parts}
+
+
+_TARGETS: dict[str, type[S3Target]] = {"obs": ObsTarget, "oss": OssTarget}
+
+
 def target_on(server: S3Server, endpoint: str) -> S3Target:
     """A new bucket on a server, which the command reaches at ``endpoint``."""
-    return ObsTarget(server, endpoint) if server.name == "obs" else S3Target(server, endpoint)
+    return _TARGETS.get(server.name, S3Target)(server, endpoint)
 
 
 @dataclass
@@ -199,7 +271,7 @@ class Sender:
         """An environment with a home that nobody has used yet."""
         home = self.homes / uuid.uuid4().hex
         home.mkdir(parents=True)
-        foreign = ("XDG_", "MINIO_", "OBS_", "STORAGE")
+        foreign = ("XDG_", "MINIO_", "OBS_", "OSS_", "STORAGE")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return {**kept, "HOME": str(home), **self.target.environment}
 

@@ -26,7 +26,8 @@ from storagekit.testing.killing import (
 from storagekit.testing.proxy import FaultProxy, TCPProxy
 from storagekit.testing.servers import S3Server
 from storagekit.types import Upload, WriteOptions
-from tests.integration.conftest import BUCKET, LocalTarget, S3Target, Target, target_on
+from storagekit_oss._client import unlogged
+from tests.integration.conftest import BUCKET, LocalTarget, OssTarget, S3Target, Target, target_on
 
 KEY = "raw/shard.bin"
 MIB = 1024**2
@@ -161,6 +162,38 @@ class BotoUpload:
         self._boto.abort_multipart_upload(**self._name)
 
 
+@dataclass
+class OssPlace(S3Place):
+    """The other tool is oss2: boto3 does not speak OSS."""
+
+    def put(self, target: Target, data: bytes) -> None:
+        assert isinstance(target, OssTarget)
+        with unlogged():
+            target.oss2.put_object(KEY, data)
+
+    def foreign(self, target: Target) -> Foreign:
+        assert isinstance(target, OssTarget)
+        return Oss2Upload(target.oss2)
+
+
+class Oss2Upload:
+    """By oss2."""
+
+    def __init__(self, bucket: Any) -> None:
+        self._bucket = bucket
+        with unlogged():
+            self._id = bucket.init_multipart_upload(KEY).upload_id
+            bucket.upload_part(KEY, self._id, 1, pattern(9, 0, 100_000))
+
+    def parts(self) -> list[int]:
+        with unlogged():
+            return [part.part_number for part in self._bucket.list_parts(KEY, self._id).parts]
+
+    def abort(self) -> None:
+        with unlogged():
+            self._bucket.abort_multipart_upload(KEY, self._id)
+
+
 @contextlib.contextmanager
 def boto_client(server: S3Server) -> Iterator[Any]:
     import boto3  # type: ignore[import-untyped]
@@ -188,5 +221,8 @@ def open_place(request: pytest.FixtureRequest, backend: str) -> Iterator[Place]:
         yield LocalPlace()
         return
     server: S3Server = request.getfixturevalue(backend)
+    if backend == "oss":
+        yield OssPlace(server, None)
+        return
     with boto_client(server) as boto:
         yield S3Place(server, boto, last_initiated_wins=server.name == "obs")

@@ -280,7 +280,7 @@ class Match:
 FEW = ("rclone", "rgw")
 """A third of the kills there, of whatever kinds: a kill costs 3 s. None on moto, which dates every upload to 2010: one
 that a kill left before it was recorded cannot be told from another tool's."""
-BACKENDS = [name for name in ("local", "minio", "swift", "obs", *FEW) if ONLY.partition("-")[0] in ("", name)]
+BACKENDS = [name for name in ("local", "minio", "swift", "obs", "oss", *FEW) if ONLY.partition("-")[0] in ("", name)]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

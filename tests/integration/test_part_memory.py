@@ -96,16 +96,26 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[S3Server,
 @pytest.fixture(scope="module")
 def secure_obs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Emulator, str]]:
     """An OBS emulator with TLS, and the file that names its authority."""
+    yield from emulator_with_tls("obs", tmp_path_factory.mktemp("obs"))
+
+
+@pytest.fixture(scope="module")
+def secure_oss(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Emulator, str]]:
+    """The same for OSS."""
+    yield from emulator_with_tls("oss", tmp_path_factory.mktemp("oss"))
+
+
+def emulator_with_tls(vendor: str, directory: Path) -> Iterator[tuple[Emulator, str]]:
     authority = Authority()
-    with Emulator("obs", tls=authority.issue("127.0.0.1").context()) as emulator:
-        yield emulator, authority.write(tmp_path_factory.mktemp("obs") / "ca.pem")
+    with Emulator(vendor, tls=authority.issue("127.0.0.1").context()) as emulator:
+        yield emulator, authority.write(directory / "ca.pem")
 
 
 Service = tuple[str, dict[str, str]]
 """Backend and settings."""
 
 
-@pytest.fixture(params=["minio http", "minio https", "obs http", "obs https"])
+@pytest.fixture(params=["minio http", "minio https", "obs http", "obs https", "oss http", "oss https"])
 def service(request: pytest.FixtureRequest) -> Service:
     backend, _, scheme = request.param.partition(" ")
     if scheme == "http":
@@ -115,8 +125,8 @@ def service(request: pytest.FixtureRequest) -> Service:
         server, ca_file = request.getfixturevalue("secure")
         named = {"endpoint": server.endpoint, "region": server.region, "ca_file": ca_file}
     else:
-        server, ca_file = request.getfixturevalue("secure_obs")
-        named = {"endpoint": server.address, "ca_file": ca_file}
+        server, ca_file = request.getfixturevalue(f"secure_{backend}")
+        named = {"endpoint": server.address, "region": "region-1", "ca_file": ca_file}
     return backend, {**named, "access_key": server.access_key, "secret_key": server.secret_key}
 
 
@@ -139,7 +149,7 @@ def growth(script: str, *arguments: object) -> int:
 
 @pytest.mark.parametrize("own", [True, False], ids=["the service's own checksum", "MD5"])
 def test_a_part_in_memory_costs_itself_and_4_mib(service: Service, bucket: str, own: bool) -> None:
-    algorithm = {"minio": "crc32c", "obs": "crc64"}[service[0]] if own else "md5"
+    algorithm = {"minio": "crc32c", "obs": "crc64", "oss": "crc64"}[service[0]] if own else "md5"
     rose = growth(FROM_MEMORY, *service, bucket, algorithm)
     print(f"{service[0]}, {service[1]['endpoint']}, {algorithm}: {rose / MIB:.1f} MiB")
     assert PART - MIB <= rose <= PART + 4 * MIB  # the kernel counts pages by the dozen

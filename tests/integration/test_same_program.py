@@ -20,7 +20,7 @@ PROGRAM = Path(__file__).parents[2] / "docs" / "examples" / "same_program.py"
 SIZE = 40 * 1024**2 + 7
 
 
-def environments(minio: S3Server, obs: S3Server, root: Path) -> dict[str, dict[str, str]]:
+def environments(minio: S3Server, obs: S3Server, oss: S3Server, root: Path) -> dict[str, dict[str, str]]:
     """What is set for each backend, and nothing else: ``s3`` is told in AWS's own words."""
     return {
         "minio": {
@@ -43,6 +43,14 @@ def environments(minio: S3Server, obs: S3Server, root: Path) -> dict[str, dict[s
             "OBS_SECRET_ACCESS_KEY": obs.secret_key,
             **resolving_environment("obs.test", {}),
         },
+        "oss": {
+            "STORAGEKIT_BACKEND": "oss",
+            "OSS_ENDPOINT": oss.endpoint.replace("127.0.0.1", "oss.test"),
+            "OSS_ACCESS_KEY_ID": oss.access_key,
+            "OSS_ACCESS_KEY_SECRET": oss.secret_key,
+            "OSS_REGION": oss.region,
+            **resolving_environment("oss.test", {}),
+        },
         "local": {"STORAGEKIT_BACKEND": "local", "STORAGEKIT_LOCAL_ROOT": str(root)},
     }
 
@@ -51,11 +59,13 @@ def test_program_has_at_most_60_lines() -> None:
     assert len(PROGRAM.read_text("utf-8").splitlines()) <= 60
 
 
-def test_the_same_program_does_the_same_on_every_backend(minio: S3Server, obs: S3Server, tmp_path: Path) -> None:
+def test_the_same_program_does_the_same_on_every_backend(
+    minio: S3Server, obs: S3Server, oss: S3Server, tmp_path: Path
+) -> None:
     inherited = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
     said: dict[str, list[str]] = {}
     with SourceProcess("--size", str(SIZE)) as source:
-        for backend, environment in environments(minio, obs, tmp_path / "root").items():
+        for backend, environment in environments(minio, obs, oss, tmp_path / "root").items():
             finished = subprocess.run(
                 [sys.executable, "-W", "error", str(PROGRAM), source.url],
                 env={**inherited, "HOME": str(tmp_path), **environment},
@@ -79,4 +89,4 @@ def test_the_same_program_does_the_same_on_every_backend(minio: S3Server, obs: S
     ]
     for backend, lines in said.items():
         assert [line.startswith(start) for line, start in zip(lines, expected, strict=True)] == [True] * 8, backend
-    assert said["minio"] == said["s3"] == said["obs"] == said["local"]
+    assert all(lines == said["local"] for lines in said.values())

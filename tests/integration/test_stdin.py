@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -61,9 +60,7 @@ def killed(proxy: FaultProxy, behind: S3Target, sender: Sender, file: Path) -> s
     assert outcome.killed
     proxy.clear()
     [upload_id] = behind.uploads(KEY)
-    query: dict[str, str | list[str] | tuple[str]] = {"uploadId": upload_id}
-    root = ET.fromstring(behind.client._execute("GET", behind.bucket, KEY, query_params=query).data)
-    return {int(node.text or "") for node in root.iter() if node.tag.endswith("PartNumber")}
+    return behind.parts(KEY, upload_id)
 
 
 def piped(sender: Sender, file: Path, *arguments: str) -> Finished:

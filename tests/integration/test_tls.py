@@ -65,7 +65,7 @@ class Side:
         return self.sender.run(*self.command(address))
 
 
-@pytest.fixture(params=["minio", "obs", "source"])
+@pytest.fixture(params=["minio", "obs", "oss", "source"])
 def side(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Side]:
     """The storage services, and a web server that is read from."""
     if request.param != "source":

@@ -21,7 +21,7 @@ BEFORE = 75  # files that are sent or fetched before the kill
 WORKERS = 4
 
 
-@pytest.fixture(params=["minio", "moto", "rclone", "rgw", "obs"])
+@pytest.fixture(params=["minio", "moto", "rclone", "rgw", "obs", "oss"])
 def server(request: pytest.FixtureRequest) -> S3Server:
     """Not on Swift: a tree takes 800 requests, of 10 ms each there."""
     server: S3Server = request.getfixturevalue(request.param)
@@ -115,4 +115,4 @@ def test_a_tree_is_copied_on_the_server_and_deleted_with_its_bucket(
     assert (FILES + 1, set()) == (deleted["deleted"], left)
     assert 1 == sender.run("rb", f"{target.bucket_uri}").code
     assert 0 == sender.run("rb", "--force", "--yes", f"{target.bucket_uri}").code
-    assert not target.client.bucket_exists(bucket_name=target.bucket)
+    assert not target.is_there()

@@ -17,6 +17,7 @@ from storagekit.driver import Code
 from storagekit.testing.faults import FaultyDriver, fault
 from storagekit.testing.http_source import SourceProcess
 from storagekit.testing.servers import S3Server
+from tests.conftest import SERVICES
 from tests.integration.conftest import Finished, S3Target, Sender, killed_at_the_end, sha256_of_pattern, target_on
 
 pytestmark = pytest.mark.integration
@@ -25,6 +26,13 @@ boto_signs = pytest.mark.shows_secrets("another tool: it logs what it signs at D
 MIB = 1024**2
 PART = 5 * MIB
 SIZE = 32 * MIB
+
+
+@pytest.fixture(params=[name for name in SERVICES if name != "oss"])
+def service(request: pytest.FixtureRequest) -> S3Server:
+    """Not OSS: boto3 does not speak its dialect."""
+    server: S3Server = request.getfixturevalue(request.param)
+    return server
 
 
 @pytest.fixture

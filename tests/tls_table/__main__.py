@@ -23,6 +23,7 @@ from tests.tls_table.requests_of import WHO
 
 ROOT = Path(__file__).parents[2]
 OURS = ("storagekit", "`apply_ssl_patch`")
+PACKAGES = {"obs": "esdk-obs-python", "oss": "oss2"}
 
 KINDS: dict[str, Callable[[Authority], ssl.SSLContext]] = {
     "good": lambda authority: authority.issue("127.0.0.1").context(),
@@ -68,25 +69,28 @@ def interpreter(version: str) -> str | None:
 
 
 def environment(program: str, version: str, sdk: str) -> str:
-    """Return the Python of an environment with this SDK and, from this checkout, storagekit."""
-    home = cache_dir() / "tls-table" / f"python{version}-esdk{sdk}"
+    """Return the Python of an environment with this SDK (``obs==3.26.6``) and, from this checkout, storagekit."""
+    backend, _, release = sdk.partition("==")
+    home = cache_dir() / "tls-table" / f"python{version}-{backend}{release}"
     with locked(home.with_suffix(".lock")):
         if not (home / "bin" / "pip").exists():
             subprocess.run([program, "-m", "venv", "--clear", str(home)], check=True)
         python = str(home / "bin" / "python")
-        wanted = ["-e", str(ROOT), "certifi", f"esdk-obs-python=={sdk}"]
+        wanted = ["-e", str(ROOT), "certifi", f"{PACKAGES[backend]}=={release}"]
         subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted], check=True)
     return python
 
 
-def cells(python: str, authority: Authority, ca_file: str, origin: SourceServer) -> Iterator[Cell]:
+def cells(python: str, backend: str, authority: Authority, ca_file: str, origin: SourceServer) -> Iterator[Cell]:
     """Make every request in one environment, each to a server of its own."""
-    places = [(who, kind) for who in WHO for kind in KINDS]
+    places = [(who, kind) for who in WHO[backend] for kind in KINDS]
     with ExitStack() as stack:
         fronts = [TLSFront(origin.host, origin.port, KINDS[kind](authority)) for _, kind in places]
         for front in fronts:
             stack.enter_context(front)
-        lines = [f"{who}\t{front.endpoint}\t{ca_file}\n" for (who, _), front in zip(places, fronts, strict=True)]
+        lines = [
+            f"{backend}\t{who}\t{front.endpoint}\t{ca_file}\n" for (who, _), front in zip(places, fronts, strict=True)
+        ]
         command = [python, "-m", "tests.tls_table.requests_of"]
         clean = {name: value for name, value in os.environ.items() if not name.endswith(("_CERT_FILE", "_CA_BUNDLE"))}
         done = subprocess.run(
@@ -106,7 +110,7 @@ def outcomes(who: str, found: list[Cell]) -> tuple[str, ...]:
 def main() -> int:
     """Print the table; 1 where one of ours is wrong."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--sdks", nargs="+", default=["3.21.8", "3.26.6"])
+    parser.add_argument("--sdks", nargs="+", default=["obs==3.21.8", "obs==3.26.6", "oss==2.18.4", "oss==2.19.1"])
     parser.add_argument("--pythons", nargs="+", default=["3.10", "3.11", "3.12", "3.13"])
     options = parser.parse_args()
     authority, programs = Authority(), {version: interpreter(version) for version in options.pythons}
@@ -117,7 +121,7 @@ def main() -> int:
             for version, program in programs.items():
                 if program:
                     python = environment(program, version, sdk)
-                    results[sdk, version] = list(cells(python, authority, ca_file, origin))
+                    results[sdk, version] = list(cells(python, sdk[:3], authority, ca_file, origin))
     show(results)
     for version in (version for version, program in programs.items() if program is None):
         print(f"\nPython {version} is not on this machine.")
@@ -131,12 +135,14 @@ def show(results: dict[tuple[str, str], list[Cell]]) -> None:
     """Print the table: Pythons with the same outcomes share a row."""
     print(f"{datetime.now(timezone.utc):%Y-%m-%d}, servers with {ssl.OPENSSL_VERSION}\n")
     print(f"| who | SDK | Python | {' | '.join(KINDS)} |\n|---|---|---|{'---|' * len(KINDS)}")
-    for who in WHO:
+    for backend, who in [(backend, who) for backend, named in WHO.items() for who in named]:
         lines: dict[tuple[str, tuple[str, ...]], list[str]] = {}
         for (sdk, version), found in results.items():
-            lines.setdefault((sdk, outcomes(who, found)), []).append(version)
+            if sdk.startswith(backend):
+                lines.setdefault((sdk, outcomes(who, found)), []).append(version)
         for (sdk, cells_of), versions in lines.items():
-            print(f"| {who} | {sdk} | {', '.join(versions)} | {' | '.join(cells_of)} |")
+            name, _, release = sdk.partition("==")
+            print(f"| {who} | {PACKAGES[name]} {release} | {', '.join(versions)} | {' | '.join(cells_of)} |")
 
 
 if __name__ == "__main__":

@@ -873,7 +873,7 @@ def test_bucket_in_a_region(wire: Wire) -> None:
 
 
 def test_presign() -> None:
-    driver = MinioDriver.from_settings({**ACCOUNT, "session_token": "token"})
+    driver = MinioDriver.from_settings({**ACCOUNT, "session_token": "token", "region": "r"})
     url = urlsplit(driver.presign("PUT_PART", "bucket", "k ü", timedelta(hours=1), upload_id="id", part_number=3))
     asked = parse_qs(url.query)
     assert (url.path, asked["partNumber"], asked["uploadId"]) == ("/bucket/k%20%C3%BC", ["3"], ["id"])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
+from functools import partial
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -57,6 +60,47 @@ def test_region_that_may_not_be_asked_for_leaves_the_first_refusal(wire: Wire) -
     driver = make_driver(wire)
     wire.answers = [answer(400, x_minio_error_code="AuthorizationHeaderMalformed"), answer(403)]
     assert failure_of(driver, lambda: driver.head("bucket", "key")).vendor_code == "AuthorizationHeaderMalformed"
+    driver.close()
+
+
+def region_in(url: str) -> str:
+    return parse_qs(urlsplit(url).query)["X-Amz-Credential"][0].split("/")[2]
+
+
+@pytest.mark.parametrize(
+    ("answers", "region"),
+    [
+        ([answer(200)], "us-east-1"),
+        ([answer(403)], "us-east-1"),
+        ([answer(404)], "us-east-1"),
+        ([answer(301, x_amz_bucket_region="eu-west-9"), answer(200)], "eu-west-9"),
+        ([answer(403, x_amz_bucket_region="eu-west-9"), answer(403)], "eu-west-9"),
+    ],
+)
+def test_region_for_a_signed_url_is_asked_for_once(wire: Wire, answers: list[bytes], region: str) -> None:
+    driver = make_driver(wire)
+    wire.answers = list(answers)
+    urls = [driver.presign("GET", "bucket", "key", timedelta(hours=1)) for _ in range(2)]
+    assert ([region] * 2, len(answers)) == ([region_in(url) for url in urls], len(wire.requests))
+    driver.close()
+
+
+def test_region_for_a_signed_url_is_not_guessed_where_the_service_is_busy(wire: Wire) -> None:
+    driver = make_driver(wire)
+    wire.answers = [answer(503)]
+    sign = partial(driver.presign, "GET", "bucket", "key", timedelta(hours=1))
+    assert failure_of(driver, sign).code is Code.THROTTLED
+    wire.answers = [answer(301, x_amz_bucket_region="eu-west-9"), answer(200)]
+    assert "eu-west-9" == region_in(sign())
+    driver.close()
+
+
+def test_region_for_a_signed_url_that_an_answer_has_shown_is_not_asked_for(wire: Wire) -> None:
+    driver = make_driver(wire)
+    wire.answers = [answer(400, MALFORMED.format("<Region>eu-west-9</Region>")), answer(200, ETag='"e"')]
+    driver.put("bucket", "key", body(b"data"), WriteOptions())
+    assert "eu-west-9" == region_in(driver.presign("GET", "bucket", "key", timedelta(hours=1)))
+    assert 2 == len(wire.requests)
     driver.close()
 
 

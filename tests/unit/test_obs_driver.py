@@ -9,11 +9,13 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -221,31 +223,62 @@ def test_other_keys_are_used_from_the_next_request_on(wire: Wire, driver: ObsDri
 # --- the agency of a cloud server -------------------------------------------------------------------------------------
 
 
+class Metadata(BaseHTTPRequestHandler):
+    """What answers at 169.254.169.254: for newer SDKs a token first, then keys, ever new ones that last so long."""
+
+    lasts: ClassVar[list[timedelta]] = []
+    given = 0
+
+    def do_PUT(self) -> None:
+        self._answer(b"api" if self.lasts else b"", 200 if self.lasts else 404)
+
+    def do_GET(self) -> None:
+        if not self.lasts:
+            self._answer(b"", 404)
+            return
+        number = Metadata.given = Metadata.given + 1
+        ends = datetime.now(timezone.utc) + self.lasts[min(number, len(self.lasts)) - 1]
+        keys = {"access": f"key-{number}", "secret": "s", "securitytoken": f"token-{number}"}
+        found = {
+            "credential": {"expires_at": ends.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), **keys}
+        }  # older SDKs want the order
+        self._answer(json.dumps(found).encode(), 200)
+
+    def _answer(self, body: bytes, status: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Keep quiet."""
+
+
 @pytest.fixture
-def metadata(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
-    """What answers at 169.254.169.254, and no keys from before: the SDK keeps them for the whole process."""
+def metadata(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Metadata]]:
+    """That server, and no keys from before: the SDK keeps them for the whole process."""
     for name in ("ak", "sk", "token", "expires"):
         monkeypatch.setattr(ECS, name, None)
-    server, real = Wire(), socket.getaddrinfo
-    port = int(server.address.partition(":")[2])
+    monkeypatch.setattr(Metadata, "given", 0)
+    real = socket.getaddrinfo
+    with ThreadingHTTPServer(("127.0.0.1", 0), Metadata) as server:
 
-    def getaddrinfo(host: Any, *rest: Any) -> Any:
-        return real("127.0.0.1", port, *rest[1:]) if host == "169.254.169.254" else real(host, *rest)
+        def getaddrinfo(host: Any, *rest: Any) -> Any:
+            there = host == "169.254.169.254"
+            return real("127.0.0.1", server.server_port, *rest[1:]) if there else real(host, *rest)
 
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    yield server
-    server.close()
-
-
-def agency_keys(number: int, lasts: timedelta) -> bytes:
-    ends = (datetime.now(timezone.utc) + lasts).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    keys = {"access": f"key-{number}", "secret": "s", "securitytoken": f"token-{number}", "expires_at": ends}
-    return answer(200, json.dumps({"credential": keys}))
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield Metadata
+        server.shutdown()
+        thread.join()
 
 
-def test_the_agencys_keys_are_used_and_renewed_before_they_end(wire: Wire, metadata: Wire) -> None:
-    short, long = agency_keys(1, timedelta(minutes=5)), agency_keys(2, timedelta(hours=1))
-    metadata.answers = [answer(200, "api"), short, answer(200, "api"), long]
+def test_the_agencys_keys_are_used_and_renewed_before_they_end(
+    wire: Wire, metadata: type[Metadata], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metadata, "lasts", [timedelta(seconds=30), timedelta(hours=1)])
     wire.answers = [answer(204)] * 3
     with closing(connect(wire, credentials="ecs", access_key="", secret_key="")) as driver:
         for _ in range(3):
@@ -254,8 +287,10 @@ def test_the_agencys_keys_are_used_and_renewed_before_they_end(wire: Wire, metad
     assert used == [("OBS key-1", "token-1"), ("OBS key-2", "token-2"), ("OBS key-2", "token-2")]
 
 
-def test_without_an_agency_nothing_is_sent_unsigned(wire: Wire, metadata: Wire) -> None:
-    metadata.answers = [answer(404), answer(404, "")] * 3
+def test_without_an_agency_nothing_is_sent_unsigned(
+    wire: Wire, metadata: type[Metadata], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metadata, "lasts", [])
     wire.answers = [answer(204)]
     with closing(connect(wire, credentials="ecs", access_key="", secret_key="")) as driver:
         with pytest.raises(DriverError, match="the agency of this machine") as caught:
@@ -371,10 +406,33 @@ def test_signed_url_of_a_part(wire: Wire, anywhere: None) -> None:
     assert query["Signature"] == signed(text)
 
 
-@pytest.mark.parametrize("expires", [timedelta(0), timedelta(days=8)])
-def test_signed_url_that_is_valid_too_long(driver: ObsDriver, expires: timedelta) -> None:
-    with pytest.raises(DriverError, match="1 second to 7 days"):
-        driver.presign("GET", "bucket", "key", expires)
+@pytest.mark.parametrize(("signature", "most"), [("obs", 7300), ("v2", 7300), ("v4", 7)])
+def test_signed_url_is_valid_as_long_as_its_signature_can_be(wire: Wire, signature: str, most: int) -> None:
+    with closing(connect(wire, signature=signature, region="r")) as driver:
+        assert "ignature=" in driver.presign("GET", "bucket", "key", timedelta(days=most))
+        for expires in (timedelta(0), timedelta(days=most, seconds=1)):
+            with pytest.raises(DriverError, match=f"1 second to {most} days"):
+                driver.presign("GET", "bucket", "key", expires)
+
+
+def test_signed_url_of_an_object_with_a_content_type(driver: ObsDriver) -> None:
+    url = urlsplit(driver.presign("PUT", "bucket", "key", timedelta(hours=1), content_type="text/x-tar"))
+    query = {name: value for name, (value,) in parse_qs(url.query).items()}
+    assert query["Signature"] == signed(f"PUT\n\ntext/x-tar\n{query['Expires']}\n/bucket/key")
+
+
+def test_no_url_is_signed_where_its_user_would_need_the_encryption(wire: Wire) -> None:
+    with closing(connect(wire, encryption="AES256")) as driver:
+        assert "Signature=" in driver.presign("GET", "bucket", "key", timedelta(hours=1))
+        assert "Signature=" in driver.presign("PUT_PART", "b", "k", timedelta(hours=1), upload_id="U", part_number=1)
+        with pytest.raises(DriverError, match="encryption") as caught:
+            driver.presign("PUT", "bucket", "key", timedelta(hours=1))
+        assert caught.value.failure.code is Code.UNSUPPORTED
+    key = base64.b64encode(bytes(32)).decode()
+    with closing(connect(wire, customer_key=key, endpoint="https://obs.test")) as driver:
+        for operation in ("GET", "HEAD", "PUT", "PUT_PART"):
+            with pytest.raises(DriverError, match="customer_key"):
+                driver.presign(operation, "b", "k", timedelta(hours=1), upload_id="U", part_number=1)
 
 
 @pytest.mark.parametrize("key", ["", "a/../b", "."])

@@ -223,6 +223,7 @@ CRC = Checksum("crc64", "c" * 16)
         (MD5_ETAG, Checksum("crc64", "d" * 16), True),
         (OTHER_MD5, None, False),
         (OTHER_MD5, CRC, False),  # an etag that could be an MD5 says more than a checksum of 64 bits
+        (MD5_ETAG.upper(), None, True),
         ("opaque", CRC, True),
         ("opaque", Checksum("crc64", "d" * 16), False),
         ("opaque", None, False),
