@@ -65,9 +65,8 @@ class URLDownload:
             etag = (opened.etag or "").removeprefix("W/").strip('"')
         finally:
             opened.close()
-        return DownloadResult(
-            "", info.key, str(wish.path), info.size, etag, kept > 0, kept, info.size - kept, wish.verify
-        )
+        fetched, shown = info.size - kept, info.key
+        return DownloadResult("", shown, str(wish.path), info.size, etag, kept > 0, kept, fetched, wish.verify, shown)
 
 
 @dataclass(frozen=True)

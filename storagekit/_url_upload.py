@@ -183,6 +183,7 @@ class _Answer:
             version=self.version,
             receipt=(PartReceipt(1, size, self.etag, proof or f"md5:{self.md5}"),),
             checksum=proof,
+            uri=shown,
         )
 
 

@@ -48,6 +48,7 @@ SCENARIOS: list[tuple[str, str]] = [
     ("uploads list", "uploads list local://datasets"),
     ("uploads abort", "uploads abort --prefix local://datasets"),
     ("uploads abort", "uploads abort local://datasets/live.bin --id UPLOAD_ID"),
+    ("presign", "presign s3://datasets/x --endpoint-url http://127.0.0.1:1 --region r"),
     ("backends", "backends"),
     ("config show", "config show"),
     ("config show", "config show --profile work"),
@@ -65,6 +66,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("STORAGEKIT_LOCAL_ROOT", str(tmp_path / "buckets"))
     monkeypatch.delenv("STORAGEKIT_BACKEND", raising=False)
+    monkeypatch.setenv("MINIO_ACCESS_KEY", "for-presign")
+    monkeypatch.setenv("MINIO_SECRET_KEY", "for-presign-alone")
     monkeypatch.setenv("STORAGEKIT_CONFIG", str(tmp_path / "config.toml"))
     profile = tmp_path / "config.toml"
     profile.write_text(f'[profiles.work]\nbackend = "local"\nroot = "{tmp_path}/buckets"\n')
@@ -120,6 +123,7 @@ def documented(section: str) -> Events:
     return dict(found)
 
 
+@pytest.mark.shows_secrets("presign says the URL", only="the captured output")
 @pytest.mark.parametrize("section", sorted({section for section, _ in SCENARIOS}))
 def test_a_command_says_what_the_page_says(machine: Path, capsys: pytest.CaptureFixture[str], section: str) -> None:
     seen: Events = defaultdict(set)

@@ -84,7 +84,7 @@ def test_ranges_in_parallel_make_the_file(source: SourceServer, target: Path, se
     result = fetch(signed(source.url, secret), target, on_progress=told.append)
 
     assert DATA == target.read_bytes()
-    assert ("", source.url, str(target)) == (result.bucket, result.key, result.path)
+    assert ("", source.url, source.url, str(target)) == (result.bucket, result.key, result.uri, result.path)
     assert (len(DATA), 0, len(DATA), False) == (result.size, result.kept, result.fetched, result.resumed)
     assert (len(DATA), len(DATA), 2, RANGE) == (told[-1].done, told[-1].total, told[-1].workers, told[-1].part_size)
     assert [] == left(target)

@@ -77,7 +77,7 @@ def test_a_file_is_sent_whole_and_proven_by_its_etag(server: PutServer, signed: 
     (put,) = server.puts
     assert (DATA, signed.partition("/bucket")[2]) == (put.body, put.path.removeprefix("/bucket"))
     assert (len(DATA), MD5, "put", f"md5:{MD5}") == (result.size, result.etag, result.proof, result.checksum)
-    assert ("", server.url) == (result.bucket, result.key)
+    assert ("", server.url, server.url) == (result.bucket, result.key, result.uri)
     assert (0, len(DATA)) == (told[0].done, told[-1].done)
 
 
