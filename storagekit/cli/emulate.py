@@ -121,7 +121,14 @@ def _context(certificate: Path) -> ssl.SSLContext:
 def _serve(emulator: Emulator, root: Path | None, output: Output) -> None:
     """Serve until SIGTERM, which is the end as it should be, or until Ctrl-C."""
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    try:
+        _serve_until(stop, emulator, root, output)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _serve_until(stop: threading.Event, emulator: Emulator, root: Path | None, output: Output) -> None:
     try:
         emulator.start()
     except OSError as error:

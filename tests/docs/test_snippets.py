@@ -24,7 +24,7 @@ NOT_RUN = {
     "docs/how-to/run-an-oss-emulator.md": 1,
     "docs/how-to/migrate-from-sais-pyobs.md": 1,
     "docs/how-to/migrate-from-rclone-and-s5cmd.md": 2,
-    "docs/how-to/migrate-from-an-oss-helper.md": 2,
+    "docs/how-to/migrate-from-an-oss-helper.md": 1,
     "docs/how-to/migrate-from-a-storage-client.md": 1,
     "docs/how-to/migrate-from-an-artifact-store.md": 1,
     "docs/how-to/migrate-from-a-prefix-downloader.md": 1,

@@ -30,6 +30,7 @@ from storagekit.testing.servers import S3Server
 from storagekit.testing.tls import Authority
 from storagekit_oss._client import unlogged
 from tests.conftest import SERVICES
+from tests.integration.emulator_world import NOW, World, a_world, settle
 from tests.integration.sdk_environments import interpreters_line
 
 BUCKET = "datasets"
@@ -360,7 +361,30 @@ def sha256_of_pattern(size: int, seed: int = 0) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Which Pythons the vendor SDK ran on, where it did."""
+    """Which Pythons the vendors' SDKs ran on, where they did."""
     reports = (report for found in terminalreporter.stats.values() for report in found)
-    if any("test_emulator_sdk.py" in str(getattr(report, "nodeid", "")) for report in reports):
+    modules = {str(getattr(report, "nodeid", "")).partition("::")[0].rpartition("/")[2] for report in reports}
+    if modules & {"test_emulator_sdk.py", "test_oss_sdk.py"}:
         terminalreporter.write_line(interpreters_line())
+
+
+@pytest.fixture(scope="module")
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """The emulator that a module's requests judge; the module says which: `KIND = World`."""
+    with a_world(request.module.KIND) as world:
+        yield world
+
+
+@pytest.fixture
+def settled(world: World) -> None:
+    """What the module's requests are about is there, whatever the test before has done."""
+    settle(world)
+
+
+@pytest.fixture
+def unchanged(world: World, settled: None) -> Iterator[None]:
+    """The test leaves everything as it was."""
+    before = world.everything()
+    yield
+    world.now = NOW
+    assert world.everything() == before

@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from fastcrc import crc64
 
-from tests.integration.emulator_world import BODY, BUCKET, KEY, NOW, OWNER, PART, World, a_world, md5, settle
+from tests.integration.emulator_world import BODY, BUCKET, KEY, OWNER, PART, World, md5
 from tests.integration.obs_signing import Dialect, signed, signed_url, signed_url_v4, signed_v4
 from tests.integration.raw_requests import Answer, Request, Wire, hmac_sha1, rfc1123, wire, with_headers, with_query
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("settled")]
+KIND = World
 PUT = Request("PUT", BUCKET, "new", body=b"new")
 GET = Request("GET", BUCKET, KEY)
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with a_world(World) as world:
-        yield world
-
-
-@pytest.fixture(autouse=True)
-def _settled(world: World) -> None:
-    settle(world)
-
-
-@pytest.fixture
-def unchanged(world: World) -> Iterator[None]:
-    """The test leaves everything as it was."""
-    before = world.everything()
-    yield
-    world.now = NOW
-    assert world.everything() == before
 
 
 # --- time -----------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from storagekit.driver import Driver
 from storagekit.drivers.local import LocalDriver
 from storagekit.drivers.memory import MemoryDriver
 from storagekit.testing.bodies import pattern
-from storagekit.testing.emulator import OSS_LIMITS, Account, Emulator, Settings, resolving
+from storagekit.testing.emulator import LIMITS_OF_OSS, Account, Emulator, Settings, resolving
 from storagekit.testing.emulator.fixtures import oss_emulator  # noqa: F401  # a fixture of the tests below
 from tests.integration.emulator_client import OssClient, Reply
 
@@ -36,7 +36,7 @@ Speak = Callable[..., OssClient]
 
 @pytest.fixture(params=["memory", "local"])
 def driver(request: pytest.FixtureRequest, tmp_path: Path) -> Driver:
-    return MemoryDriver(OSS_LIMITS) if request.param == "memory" else LocalDriver(tmp_path / "buckets")
+    return MemoryDriver(LIMITS_OF_OSS) if request.param == "memory" else LocalDriver(tmp_path / "buckets")
 
 
 @pytest.fixture
@@ -510,7 +510,7 @@ def test_a_service_may_take_one_signature_only_and_one_region(speak: Speak) -> N
 
 @pytest.mark.parametrize("vendor", ["oss", "obs"])
 def test_a_public_bucket_is_read_by_anybody_and_no_more(speak: Speak, vendor: str) -> None:
-    driver = MemoryDriver(OSS_LIMITS)
+    driver = MemoryDriver(LIMITS_OF_OSS)
     driver.create_bucket("open-1")
     driver.create_bucket("closed")
     with Emulator(vendor, driver, ACCOUNTS, domain="oss.test", settings=PUBLIC) as emulator:

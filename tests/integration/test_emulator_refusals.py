@@ -8,30 +8,20 @@ the change that was refused. The clock is the test's.
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from string import ascii_letters, digits
 
 import pytest
 
-from tests.integration.emulator_world import GUEST, OWNER, World, a_world, settle
+from tests.integration.emulator_world import GUEST, OWNER, World
 from tests.integration.obs_changes import Changes, one_in_eight
 from tests.integration.obs_signing import PREFIX, Dialect, signed, signed_url, signed_url_v4, signed_v4
 from tests.integration.raw_requests import Request, rfc1123, wire, with_headers
 from tests.integration.refusal_requests import DENIED, REQUESTS, URLS, WRONG, Verdicts, judge, put
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with a_world(World) as world:
-        yield world
-
-
-@pytest.fixture(autouse=True)
-def _settled(world: World) -> None:
-    settle(world)
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("settled")]
+KIND = World
 
 
 TIME = WRONG | {DENIED, (403, "RequestTimeTooSkewed")}

@@ -7,27 +7,21 @@ the summary's line "interpreters for the vendors' SDKs".
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from storagekit.testing.emulator import Account, Emulator
 from storagekit.testing.servers import S3Server
-from storagekit.testing.tls import Authority
 from tests.integration.sdk_checks import numbers
 from tests.integration.sdk_environments import PYTHONS, asked, current, environment_or_not, interpreters_line
+from tests.integration.sdk_servers import GUEST, OWNER, SECRETS, TOKEN, Servers, both
 
 pytestmark = pytest.mark.integration
 SDKS = ("3.26.6", "3.21.8")
 """The newest, and the one that every older program has: 2021, as old as the `huaweicloud-sdk-python-obs` on PyPI."""
 
 DOMAIN = "obs.test"
-OWNER, GUEST = "OWNERKEY000000000001", "GUESTKEY000000000001"
-SECRETS = {OWNER: secrets.token_hex(20), GUEST: secrets.token_hex(20)}
-TOKEN = f"{secrets.token_urlsafe(40)}+/="
 
 #: How the SDK talks: its own arguments. What is not said is as it is by default here (`bench.Setting`).
 WAYS: dict[str, dict[str, Any]] = {
@@ -49,26 +43,10 @@ SINCE = {"obs requests": (3, 25, 3)}
 """The SDK's version that an argument came with."""
 
 
-@dataclass(frozen=True)
-class Servers:
-    """Both of one kind; `ca_file` is the authority of the one that speaks TLS."""
-
-    plain: Emulator
-    tls: Emulator
-    ca_file: str
-
-
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    accounts: dict[str, str | Account] = {OWNER: SECRETS[OWNER], GUEST: Account(SECRETS[GUEST], token=TOKEN)}
-    authority = Authority()
-    certificate = authority.issue(DOMAIN, f"*.{DOMAIN}", "127.0.0.1").context()
-    ca_file = authority.write(tmp_path_factory.mktemp("ca") / "ca.pem")
-    with (
-        Emulator("obs", accounts=accounts, domain=DOMAIN) as plain,
-        Emulator("obs", accounts=accounts, domain=DOMAIN, tls=certificate) as tls,
-    ):
-        yield Servers(plain, tls, ca_file)
+    with both("obs", DOMAIN, tmp_path_factory.mktemp("ca")) as servers:
+        yield servers
 
 
 def combinations() -> Iterator[tuple[str, str, str]]:

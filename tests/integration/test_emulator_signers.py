@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from storagekit.testing.emulator import Account as EmulatorAccount
 from storagekit.testing.emulator import Emulator
-from tests.integration.emulator_world import BUCKET, GUEST, KEY, NOW, OWNER, World, a_world, md5, settle
+from tests.integration.emulator_world import BUCKET, GUEST, KEY, OWNER, World, md5
 from tests.integration.obs_signing import (
     UNSIGNED,
     Dialect,
@@ -22,29 +21,10 @@ from tests.integration.obs_signing import (
 )
 from tests.integration.raw_requests import Line, Request, rfc1123, stamp, wire, with_headers
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("settled")]
+KIND = World
 PUT = Request("PUT", BUCKET, "new", body=b"new")
 GET = Request("GET", BUCKET, KEY)
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with a_world(World) as world:
-        yield world
-
-
-@pytest.fixture(autouse=True)
-def _settled(world: World) -> None:
-    settle(world)
-
-
-@pytest.fixture
-def unchanged(world: World) -> Iterator[None]:
-    """The test leaves everything as it was."""
-    before = world.everything()
-    yield
-    world.now = NOW
-    assert world.everything() == before
 
 
 # --- who asks -------------------------------------------------------------------------------------------------------

@@ -8,31 +8,21 @@ is accepted.
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from string import ascii_letters, digits
 
 import pytest
 
-from tests.integration.emulator_world import GUEST, OWNER, World, a_world, settle
+from tests.integration.emulator_world import GUEST, OWNER, World
 from tests.integration.obs_changes import one_in_eight
 from tests.integration.oss_signing import PREFIX, signed, signed_url, signed_url_v4, signed_v4
 from tests.integration.oss_world import OssChanges, OssWorld
 from tests.integration.raw_requests import Request, Wire, rfc1123, wire, with_headers
 from tests.integration.refusal_requests import DENIED, REQUESTS, URLS, WRONG, Verdicts, judge, put
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with a_world(OssWorld) as world:
-        yield world
-
-
-@pytest.fixture(autouse=True)
-def _settled(world: World) -> None:
-    settle(world)
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("settled")]
+KIND = OssWorld
 
 
 BAD_ARGUMENT = (400, "InvalidArgument")

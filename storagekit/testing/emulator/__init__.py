@@ -20,7 +20,7 @@ How it works, module by module:
 """
 
 from storagekit.testing.emulator.accounts import Account
-from storagekit.testing.emulator.emulator import LIMITS, OSS_LIMITS, Emulator, Settings
+from storagekit.testing.emulator.emulator import LIMITS, LIMITS_OF_OSS, Emulator, Settings
 from storagekit.testing.emulator.names import resolving, resolving_environment
 
-__all__ = ["LIMITS", "OSS_LIMITS", "Account", "Emulator", "Settings", "resolving", "resolving_environment"]
+__all__ = ["LIMITS", "LIMITS_OF_OSS", "Account", "Emulator", "Settings", "resolving", "resolving_environment"]

@@ -35,7 +35,7 @@ ACCESS_KEY, SECRET_KEY = "storagekit-access", "storagekit-secret-for-tests-only"
 LIMITS = Limits(min_part=100 * 1024, checksum="crc64", complete_order="initiation")
 """OBS's: parts of 100 KB to 5 GB, keys of 1,024 bytes; the emulator enforces them with any driver."""
 
-OSS_LIMITS = Limits(min_part=100 * 1024, checksum="crc64", max_key_bytes=1023)
+LIMITS_OF_OSS = Limits(min_part=100 * 1024, checksum="crc64", max_key_bytes=1023)
 """OSS's: as OBS's, but for keys, and of two completes of one key the last one wins."""
 
 
@@ -91,7 +91,7 @@ class Emulator:
     ) -> None:
         if vendor not in VENDORS:
             raise ValueError(f"no emulator of {vendor!r}; there is {', '.join(VENDORS)}")
-        limits = OSS_LIMITS if vendor == "oss" else LIMITS
+        limits = LIMITS_OF_OSS if vendor == "oss" else LIMITS
         self.driver = driver or MemoryDriver(limits, now=lambda: datetime.fromtimestamp(clock(), timezone.utc))
         self.accounts = as_accounts({ACCESS_KEY: SECRET_KEY} if accounts is None else accounts)
         self.domain = domain or f"{vendor}.test"

@@ -51,8 +51,7 @@ def put_object(store: Store, call: Call) -> Answer:
 @contextmanager
 def keeping(store: Store, call: Call) -> Iterator[bool]:
     """Tell whether an object that is at the key by then has to stay. Raises FileAlreadyExists where it does."""
-    name = call.dialect.forbid
-    asked = name is not None and (call.request.header(call.dialect.header(name)) or "").lower() == "true"
+    asked = _has_to_stay(call)
     try:
         yield asked
     except Exception as error:
@@ -61,6 +60,14 @@ def keeping(store: Store, call: Call) -> Iterator[bool]:
                 "FileAlreadyExists", "The object you specified already exists and can not be overwritten."
             ) from None
         raise
+
+
+def _has_to_stay(call: Call) -> bool:
+    name = call.dialect.forbid
+    said = (call.request.header(call.dialect.header(name)) or "false").lower() if name is not None else "false"
+    if said not in ("true", "false"):
+        raise Refusal("InvalidArgument", f"{name} is true or false.", ArgumentName=str(name), ArgumentValue=said)
+    return said == "true"
 
 
 def check_size(call: Call) -> None:
