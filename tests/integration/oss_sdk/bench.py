@@ -26,8 +26,6 @@ class Setting:
     path_style: bool = False
     cname: str = ""
     ca_file: str = ""
-    sign_also: tuple[str, ...] = ()
-    """Headers that V4 is to sign besides those that it always does."""
     thorough: bool = False
     """Whether to make the one check that needs a thousand objects."""
 

@@ -283,7 +283,6 @@ def client(setting: Setting, endpoint: str, attempts: int = 1) -> Any:
     config.signature_version = setting.version
     config.retry_max_attempts = attempts
     config.use_path_style, config.use_cname = setting.path_style, endpoint != setting.endpoint
-    config.additional_headers = list(setting.sign_also) or None
     credentials = (setting.access_key, setting.secret_key, setting.token)
     config.credentials_provider = (
         oss.credentials.StaticCredentialsProvider(*credentials)
