@@ -216,8 +216,8 @@ class UploadResult(Answers):
     object is at the key by now. ``verified`` says whether the object was read back and is the source, byte by byte
     (``verify``). ``notes`` are sentences for people: what was started afresh, kept or superseded. ``checksum`` is that
     of the whole object as the service computed it, ``algorithm:hex``, where it does; it is proven against the parts'.
-    ``uri`` is the object as the command line takes it: ``minio://bucket/key``. Of an upload to a URL ``bucket`` is empty,
-    ``key`` the URL without its query, and ``proof`` is ``answer`` where the service's word is all there is.
+    ``uri`` is the object as the command line takes it: ``minio://bucket/key``. Of an upload to a URL ``bucket`` is
+    empty, ``key`` the URL without its query, and ``proof`` is ``answer`` where the service's word is all there is.
     """
 
     bucket: str
