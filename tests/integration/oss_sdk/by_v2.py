@@ -228,10 +228,10 @@ class V2:
         return Uploads(rows, prefixes, bool(answer.is_truncated), *following)
 
     @errors()
-    def upload_file(self, bucket: str, key: str, path: Path, part_size: int, records: Path) -> Stored:
+    def upload_file(self, bucket: str, key: str, path: Path, part_size: int, records: Path, threads: int = 3) -> Stored:
         uploader = self._client(bucket).uploader(
             part_size=part_size,
-            parallel_num=3,
+            parallel_num=threads,
             leave_parts_on_error=True,
             enable_checkpoint=True,
             checkpoint_dir=f"{records}{os.sep}",
@@ -240,10 +240,10 @@ class V2:
         return Stored(bare(answer.etag), int(answer.hash_crc64), {})
 
     @errors()
-    def download_file(self, bucket: str, key: str, path: Path, part_size: int, records: Path) -> None:
+    def download_file(self, bucket: str, key: str, path: Path, part_size: int, records: Path, threads: int = 3) -> None:
         downloader = self._client(bucket).downloader(
             part_size=part_size,
-            parallel_num=3,
+            parallel_num=threads,
             enable_checkpoint=True,
             checkpoint_dir=f"{records}{os.sep}",
             verify_data=True,
