@@ -26,8 +26,6 @@ class Setting:
     path_style: bool = False
     cname: str = ""
     ca_file: str = ""
-    sign_also: tuple[str, ...] = ()
-    """Headers that V4 is to sign besides those that it always does."""
     thorough: bool = False
     """Whether to make the one check that needs a thousand objects."""
 
@@ -200,8 +198,12 @@ class Sdk(Protocol):
     def parts(self, bucket: str, key: str, upload: str, after: int = 0, max_parts: int = 1000) -> Parts: ...
     def uploads(self, bucket: str, **asked: Any) -> Uploads: ...
 
-    def upload_file(self, bucket: str, key: str, path: Path, part_size: int, records: Path) -> Stored: ...
-    def download_file(self, bucket: str, key: str, path: Path, part_size: int, records: Path) -> None: ...
+    def upload_file(
+        self, bucket: str, key: str, path: Path, part_size: int, records: Path, threads: int = 3
+    ) -> Stored: ...
+    def download_file(
+        self, bucket: str, key: str, path: Path, part_size: int, records: Path, threads: int = 3
+    ) -> None: ...
 
     def url(
         self, method: str, bucket: str, key: str, life: int = 300, **options: Any

@@ -241,7 +241,7 @@ class Oss2:
         return Uploads(rows, found.prefix_list, found.is_truncated, found.next_key_marker, found.next_upload_id_marker)
 
     @errors()
-    def upload_file(self, bucket: str, key: str, path: Path, part_size: int, records: Path) -> Stored:
+    def upload_file(self, bucket: str, key: str, path: Path, part_size: int, records: Path, threads: int = 3) -> Stored:
         return stored(
             oss2.resumable_upload(
                 self._bucket(bucket),
@@ -250,12 +250,12 @@ class Oss2:
                 store=oss2.ResumableStore(root=str(records)),
                 multipart_threshold=part_size,
                 part_size=part_size,
-                num_threads=3,
+                num_threads=threads,
             )
         )
 
     @errors()
-    def download_file(self, bucket: str, key: str, path: Path, part_size: int, records: Path) -> None:
+    def download_file(self, bucket: str, key: str, path: Path, part_size: int, records: Path, threads: int = 3) -> None:
         oss2.resumable_download(
             self._bucket(bucket),
             key,
@@ -263,7 +263,7 @@ class Oss2:
             store=oss2.ResumableDownloadStore(root=str(records)),
             multiget_threshold=part_size,
             part_size=part_size,
-            num_threads=3,
+            num_threads=threads,
         )
 
     def url(self, method: str, bucket: str, key: str, life: int = 300, **options: Any) -> tuple[str, dict[str, str]]:

@@ -228,10 +228,10 @@ class V2:
         return Uploads(rows, prefixes, bool(answer.is_truncated), *following)
 
     @errors()
-    def upload_file(self, bucket: str, key: str, path: Path, part_size: int, records: Path) -> Stored:
+    def upload_file(self, bucket: str, key: str, path: Path, part_size: int, records: Path, threads: int = 3) -> Stored:
         uploader = self._client(bucket).uploader(
             part_size=part_size,
-            parallel_num=3,
+            parallel_num=threads,
             leave_parts_on_error=True,
             enable_checkpoint=True,
             checkpoint_dir=f"{records}{os.sep}",
@@ -240,10 +240,10 @@ class V2:
         return Stored(bare(answer.etag), int(answer.hash_crc64), {})
 
     @errors()
-    def download_file(self, bucket: str, key: str, path: Path, part_size: int, records: Path) -> None:
+    def download_file(self, bucket: str, key: str, path: Path, part_size: int, records: Path, threads: int = 3) -> None:
         downloader = self._client(bucket).downloader(
             part_size=part_size,
-            parallel_num=3,
+            parallel_num=threads,
             enable_checkpoint=True,
             checkpoint_dir=f"{records}{os.sep}",
             verify_data=True,
@@ -283,7 +283,6 @@ def client(setting: Setting, endpoint: str, attempts: int = 1) -> Any:
     config.signature_version = setting.version
     config.retry_max_attempts = attempts
     config.use_path_style, config.use_cname = setting.path_style, endpoint != setting.endpoint
-    config.additional_headers = list(setting.sign_also) or None
     credentials = (setting.access_key, setting.secret_key, setting.token)
     config.credentials_provider = (
         oss.credentials.StaticCredentialsProvider(*credentials)
