@@ -383,9 +383,9 @@ def test_a_profile_of_aws_that_is_not_there_is_an_error_that_lists_those_that_ar
 
 
 @pytest.mark.parametrize(("name", "backend"), [("obsutil:", "obs"), ("ossutil:", "oss")])
-def test_a_backend_that_is_not_installed_is_the_ordinary_error(home: Path, name: str, backend: str) -> None:
+def test_a_backend_that_cannot_be_had_is_the_ordinary_error(home: Path, name: str, backend: str) -> None:
     environment = {"HOME": str(home), "STORAGEKIT_DISABLE_PLUGINS": backend}
-    with pytest.raises(BackendNotInstalledError, match=f"there is no backend '{backend}'"):
+    with pytest.raises(BackendNotInstalledError, match=f"the backend '{backend}' is disabled"):
         StorageClient(profile=name, environment=environment)
 
 
