@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from storagekit.driver import Limits, Setting
 from storagekit.errors import ConfigurationError
 from storagekit.transport.encryption import Encryption
 from storagekit.transport.encryption import parse as parse_encryption
-from storagekit.transport.endpoint import parse_endpoint
+from storagekit.transport.endpoint import is_address, parse_endpoint
 from storagekit.transport.settings import WIRE_SETTINGS, Given, Wires, boolean, count, one_of
 
 KIB, GIB = 1024, 1024**3
@@ -106,7 +105,7 @@ def parse(texts: Mapping[str, str]) -> Settings:
         security_token=given.text("security_token") if own_keys else None,
         region=region,
         signature=signature,
-        path_style=given.optional("path_style", boolean, _is_address(host)),
+        path_style=given.optional("path_style", boolean, is_address(host)),
         credentials=credentials,
         encryption=encryption,
         limits=_limits(given, signature, encryption),
@@ -126,15 +125,6 @@ def region_of(host: str) -> str | None:
     """Return the region that an endpoint of OBS names, such as ``cn-north-4``; None for another host."""
     found = _REGION_IN_HOST.match(host)
     return found[1] if found else None
-
-
-def _is_address(host: str) -> bool:
-    """Tell whether a host has no names below it: OBS takes paths at IP addresses."""
-    try:
-        ip_address(host.strip("[]"))
-    except ValueError:
-        return host == "localhost"
-    return True
 
 
 def _limits(given: Given, signature: str, encryption: Encryption) -> Limits:

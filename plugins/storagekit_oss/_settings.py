@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 
 from storagekit.driver import Limits, Setting
 from storagekit.errors import ConfigurationError
 from storagekit.transport.encryption import Encryption
 from storagekit.transport.encryption import parse as parse_encryption
-from storagekit.transport.endpoint import parse_endpoint
+from storagekit.transport.endpoint import is_address, parse_endpoint
 from storagekit.transport.settings import WIRE_SETTINGS, Given, Wires, boolean, count, one_of
 
 KIB, GIB = 1024, 1024**3
@@ -92,7 +91,7 @@ def parse(texts: Mapping[str, str]) -> Settings:
         security_token=given.text("security_token") if own_keys else None,
         region=given.text("region") or region_of(address),
         signature=given.optional("signature", one_of("v4", "v1"), "v4"),
-        path_style=given.optional("path_style", boolean, _is_address(address)),
+        path_style=given.optional("path_style", boolean, is_address(address)),
         cname=given.optional("cname", boolean, default=False),
         credentials=credentials,
         ram_role=given.text("ram_role"),
@@ -121,16 +120,6 @@ def region_of(address: str) -> str | None:
     """Return the region that an endpoint of OSS names, such as ``cn-hangzhou``; None for another host."""
     found = _REGION_IN_HOST.fullmatch(address.partition(":")[0].lower())
     return found[1] if found else None
-
-
-def _is_address(address: str) -> bool:
-    """Tell whether a host has no names below it: buckets stand in the path there, as oss2 has it."""
-    host = address.rpartition(":")[0] if address.count(":") == 1 else address
-    try:
-        ip_address(host.partition("]")[0].strip("["))
-    except ValueError:
-        return host == "localhost"
-    return True
 
 
 def _limits(given: Given, encryption: Encryption) -> Limits:

@@ -62,3 +62,13 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+def is_address(address: str) -> bool:
+    """Tell whether ``host[:port]`` is an IP address or localhost, below which no bucket can be a name."""
+    host = urlsplit(f"//{address}").hostname or ""
+    try:
+        ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return True
