@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from uuid import uuid4
 
-from storagekit import StorageClient
+from storagekit import StorageClient, download_from_url, errors
 from storagekit.types import UploadResult
 
 
@@ -47,6 +47,10 @@ def run(client: StorageClient, url: str) -> None:
         path = Path(directory) / "shard.tar"
         client.download_file("backup/shard.tar", path)
         print("sha256", hashlib.sha256(path.read_bytes()).hexdigest())
+        try:
+            print("by a signed URL", download_from_url(client.presigned_url("GET", key="raw/shard.tar"), path).size)
+        except errors.RequestRefusedError:
+            print("no signed URLs here")  # a directory
 
     client.delete_objects(["raw/shard.tar", "never/there"])
     print("left", [info.key for info in client.list_objects().objects])
