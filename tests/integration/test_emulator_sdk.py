@@ -120,13 +120,9 @@ def ask(setting: dict[str, Any], python: str, sdk: str) -> list[dict[str, Any]]:
     return asked("tests.integration.obs_sdk", {"domain": DOMAIN, "setting": setting}, program)
 
 
-def test_a_python_that_is_not_there_is_named_and_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_python_that_is_not_there_is_skipped_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.integration.sdk_environments.PYTHONS", (current().version, "3.99"))
     said = f"interpreters for the vendors' SDKs: {current().version} (runs the tests); 3.99 not used: no python3.99 on"
     assert interpreters_line().startswith(said)
-    monkeypatch.setenv("CI", "true")
-    with pytest.raises(pytest.fail.Exception, match=r"no python3\.99 on PATH"):
-        environment_or_not("3.99", "esdk-obs-python", SDKS[0])
-    monkeypatch.delenv("CI")
     with pytest.raises(pytest.skip.Exception, match=r"no python3\.99 on PATH"):
         environment_or_not("3.99", "esdk-obs-python", SDKS[0])
