@@ -121,6 +121,7 @@ def bench(session: nox.Session) -> None:
     session.run("python", "tests/benchmarks/upload.py", *session.posargs)
     session.run("python", "-m", "tests.benchmarks.parts")
     session.run("python", "-m", "tests.benchmarks.obs_parts")
+    session.run("python", "-m", "tests.benchmarks.oss_parts")
     session.run("python", "tests/benchmarks/help.py")
 
 

@@ -1,4 +1,4 @@
-"""What the libraries raise while an HTTP source is read, turned into failures without their words.
+"""What the libraries raise while an HTTP source is read, or a signed URL written to, as failures without their words.
 
 Their texts hold the URL with its query, which may be a signature.
 """
@@ -19,7 +19,9 @@ from storagekit.driver import Code, DriverError, Failure
 from storagekit.errors import StorageError
 from storagekit.transport import Peer, tls_failure, tls_wanted, wants_tls
 
-SOURCE = Peer("the source", "URL", "SSL_CERT_FILE (REQUESTS_CA_BUNDLE where that is set)")
+_TRUST = "SSL_CERT_FILE (REQUESTS_CA_BUNDLE where that is set)"
+SOURCE = Peer("the source", "URL", _TRUST)
+DESTINATION = Peer("the destination", "URL", _TRUST)
 
 
 def read(answer: Response, count: int) -> bytes:
@@ -30,45 +32,45 @@ def read(answer: Response, count: int) -> bytes:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def told(peer: Peer = SOURCE) -> Iterator[None]:
     """Raise DriverError for what requests and urllib3 raise; our own errors pass."""
     try:
         yield
     except StorageError:
         raise
     except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
-        raise DriverError(failure_of(error)) from None
+        raise DriverError(failure_of(error, peer)) from None
 
 
-def failure_of(error: BaseException) -> Failure:
+def failure_of(error: BaseException, peer: Peer = SOURCE) -> Failure:
     """Classify what ``requests`` and ``urllib3`` raise. Pure, as a driver's ``classify`` is."""
     causes = tuple(_causes(error))
-    tls = _of_tls(error)
+    tls = _of_tls(error, peer)
     if tls is not None:
         return tls
     for kinds, code, detail in _MEANINGS:
         if any(isinstance(cause, kinds) for cause in causes):
-            return Failure(code, detail)
+            return Failure(code, detail.format(peer=peer.name))
     if isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError, OSError)):
-        return Failure(Code.NETWORK, f"the connection to {_host(error)} failed: {_reason(error)}")
-    return Failure(Code.UNKNOWN, f"{type(error).__name__} while reading the source")
+        return Failure(Code.NETWORK, f"the connection to {_host(error) or peer.name} failed: {_reason(error)}")
+    return Failure(Code.UNKNOWN, f"{type(error).__name__} while talking to {peer.name}")
 
 
-def _of_tls(error: BaseException) -> Failure | None:
-    """Return what a failed handshake with the source means; None for other failures, and where a proxy's failed."""
+def _of_tls(error: BaseException, peer: Peer) -> Failure | None:
+    """Return what a failed handshake with the peer means; None for other failures, and where a proxy's failed."""
     chain = tuple(_downwards(error))
     if any(isinstance(each, (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)) for each in chain):
         return None
     if any(isinstance(each, http.client.BadStatusLine) and wants_tls(each) for each in chain):
-        return tls_wanted(SOURCE)
+        return tls_wanted(peer)
     found = next((each for each in chain if isinstance(each, ssl.SSLError)), None)
-    return None if found is None or isinstance(found, TimeoutError) else tls_failure(found, SOURCE)
+    return None if found is None or isinstance(found, TimeoutError) else tls_failure(found, peer)
 
 
-def _host(error: BaseException) -> str:
+def _host(error: BaseException) -> str | None:
     """Return where a request went, without the rest of its URL."""
     url = getattr(getattr(error, "request", None), "url", None)
-    return urlsplit(url).netloc.rpartition("@")[2] if isinstance(url, str) else "the source"
+    return urlsplit(url).netloc.rpartition("@")[2] if isinstance(url, str) else None
 
 
 def _reason(error: BaseException) -> str:
@@ -101,7 +103,7 @@ _MEANINGS: tuple[tuple[tuple[type[BaseException], ...], Code, str], ...] = (
     (
         (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError),
         Code.TIMEOUT,
-        "the source did not answer in time",
+        "{peer} did not answer in time",
     ),
     (
         (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema),
@@ -111,17 +113,17 @@ _MEANINGS: tuple[tuple[tuple[type[BaseException], ...], Code, str], ...] = (
     (
         (http.client.RemoteDisconnected,),
         Code.STALE_CONNECTION,  # a kept connection that the server had given up, most of the time
-        "the source closed the connection instead of answering",
+        "{peer} closed the connection instead of answering",
     ),
     (
         (http.client.IncompleteRead, urllib3.exceptions.IncompleteRead),
         Code.NETWORK,
-        "the source closed the connection early",
+        "{peer} closed the connection early",
     ),
     (
         (http.client.HTTPException, urllib3.exceptions.InvalidHeader, requests.exceptions.InvalidHeader),
         Code.SERVER,
-        "the source broke off, or answered something that is no HTTP",
+        "{peer} broke off, or answered something that is no HTTP",
     ),
 )
-"""Tried from the first to the last."""
+"""Tried from the first to the last; ``{peer}`` is who was asked."""

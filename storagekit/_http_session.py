@@ -22,7 +22,7 @@ import requests
 from requests import PreparedRequest, Response
 from requests.structures import CaseInsensitiveDict
 
-from storagekit._http_failures import SOURCE, read, told
+from storagekit._http_failures import DESTINATION, SOURCE, read, told
 from storagekit._http_rules import (
     Validators,
     garbled,
@@ -121,7 +121,7 @@ class Requester:
         auth = self._auth if own_host else None
         if url.lower().startswith("https:"):
             self._check_trust()
-        with told():
+        with told(DESTINATION if method == "PUT" else SOURCE):
             return self._session.request(
                 method,
                 url,
@@ -142,11 +142,11 @@ class Requester:
         scheme = urlsplit(target).scheme.lower()
         if scheme not in ("http", "https"):
             raise UnsupportedSourceError(
-                f"the source {self.shown} redirects to what is no http(s) URL", hint="Give the URL of the file itself"
+                f"{self.shown} redirects to what is no http(s) URL", hint="Give the URL of the file itself"
             )
         if url.lower().startswith("https:") and scheme == "http":
             raise RequestRefusedError(
-                f"the source {self.shown} redirects from https to plain http",
+                f"{self.shown} redirects from https to plain http",
                 hint="Give the http:// URL itself, if it may be read without encryption",
             )
         return target

@@ -102,12 +102,12 @@ class URLUpload:
     def _put(
         self, requester: Requester, source: _Proven, listener: Callable[[Progress], None] | None, stop: Cancel
     ) -> _Answer:
-        from storagekit._http_failures import failure_of
+        from storagekit._http_failures import DESTINATION, failure_of
 
         meter = Meter(Progress(0, source.size, 0, 1, source.size), listener, self.throttle)
         buffer = memoryview(allocate(max(1, min(source.size, BLOCK))))
         body = StreamBody(source, Span(1, 0, source.size), buffer, "md5", meter, stop)
-        guard = Guard("http", failure_of, self.policy, self.clock, stop, _HINTS)
+        guard = Guard("http", lambda error: failure_of(error, DESTINATION), self.policy, self.clock, stop, _HINTS)
         can_repeat = source.access is not Access.ONCE
         try:
             headers = self._headers(body, can_repeat=can_repeat)

@@ -239,7 +239,7 @@ def test_show_without_a_backend_shows_all_that_are_set_up(run: Run) -> None:
 
     both = run("config", "show", "--json", STORAGEKIT_LOCAL_ROOT="/data", STORAGE_ENDPOINT="host")
     backends = [event["backend"] for event in events(both) if event["event"] == "backend"]
-    assert [0, ["local", "minio"]] == [both.returncode, backends]
+    assert [0, ["local", "minio", "obs", "oss"]] == [both.returncode, backends]
 
 
 def test_show_names_the_file_before_it_says_what_is_wrong_with_it(run: Run, config: Path) -> None:

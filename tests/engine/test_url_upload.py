@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import random
+import socket
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -331,3 +333,25 @@ def test_nothing_of_the_query_is_in_an_error_of_a_server_that_is_not_there(secre
     with pytest.raises(ServiceError) as caught:
         send(f"http://127.0.0.1:1/key?Signature={secret('signature')}", file)
     assert "Signature" not in f"{caught.value} {caught.value.__cause__!r} {caught.value.hint}"
+
+
+def test_it_is_the_destination_that_hangs_up(file: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=hang_up, args=(listener,), daemon=True).start()
+        with pytest.raises(ServiceError, match="the destination closed the connection"):
+            send(f"http://127.0.0.1:{listener.getsockname()[1]}/key", file)
+
+
+def hang_up(listener: socket.socket) -> None:
+    """Take the head of each request, and close without a word."""
+    with suppress(OSError):  # the listener is closed at the end
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                connection.settimeout(10)
+                connection.recv(1 << 16)
+
+
+def test_it_is_the_destination_that_speaks_no_tls(server: PutServer, file: Path) -> None:
+    with pytest.raises(ConfigurationError, match="the destination does not speak TLS"):
+        send(server.url.replace("http:", "https:"), file)
