@@ -23,11 +23,14 @@ _TRUST = "SSL_CERT_FILE (REQUESTS_CA_BUNDLE where that is set)"
 SOURCE = Peer("the source", "URL", _TRUST)
 DESTINATION = Peer("the destination", "URL", _TRUST)
 
+_LARGEST_READ = 256 * 1024
+"""Bytes per read, whatever was asked for: each lies in memory of its own, which is beyond the budget of a transfer."""
+
 
 def read(answer: Response, count: int) -> bytes:
     """Return the next bytes of a body as they are on the wire, ``count`` of them or fewer; empty at its end."""
     with told():
-        data: bytes = answer.raw.read(count, decode_content=False)
+        data: bytes = answer.raw.read(min(count, _LARGEST_READ), decode_content=False)
         return data
 
 
