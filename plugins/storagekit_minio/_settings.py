@@ -14,7 +14,7 @@ from storagekit.errors import ConfigurationError
 from storagekit.transport.encryption import Encryption
 from storagekit.transport.encryption import parse as parse_encryption
 from storagekit.transport.endpoint import parse_endpoint
-from storagekit.transport.settings import WIRE_SETTINGS, Given, Wires, boolean, count, one_of
+from storagekit.transport.settings import WIRE_SETTINGS, Given, Wires, boolean, one_of
 from storagekit_minio._endpoint import is_amazon, sts_of_amazon
 
 AMAZON = "https://s3.amazonaws.com"
@@ -179,17 +179,13 @@ def _limits(given: Given, encryption: Encryption, *, is_minio: bool) -> Limits:
     that did not agree is refused by Amazon ("Checksum Type mismatch"), so it is never the rule for all bodies.
     """
     checksum = given.optional("checksum", one_of("auto", "md5", "none"), "auto")
-    plain = Limits(
+    usual = Limits(
         checksum="none" if checksum == "none" else "md5",
         part_checksum="crc32c" if checksum == "auto" else None,
         encryption=encryption.label,
-        min_part=given.optional("min_part", count, Limits.min_part),
-        max_part=given.optional("max_part", count, Limits.max_part),
-        max_parts=given.optional("max_parts", count, Limits.max_parts),
-        max_key_bytes=given.optional("max_key_bytes", count, Limits.max_key_bytes),
         sparse_complete=given.optional("sparse_complete", boolean, default=True),
     )
-    return _as_minio(plain) if is_minio else plain
+    return given.limits(_as_minio(usual) if is_minio else usual)
 
 
 def _as_minio(limits: Limits) -> Limits:

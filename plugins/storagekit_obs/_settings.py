@@ -12,9 +12,9 @@ from storagekit.errors import ConfigurationError
 from storagekit.transport.encryption import Encryption
 from storagekit.transport.encryption import parse as parse_encryption
 from storagekit.transport.endpoint import is_address, parse_endpoint
-from storagekit.transport.settings import WIRE_SETTINGS, Given, Wires, boolean, count, one_of
+from storagekit.transport.settings import WIRE_SETTINGS, Given, Wires, boolean, one_of
 
-KIB, GIB = 1024, 1024**3
+KIB = 1024
 
 SETTINGS = (
     Setting(
@@ -134,12 +134,10 @@ def _limits(given: Given, signature: str, encryption: Encryption) -> Limits:
     that speak S3 know nothing of it, so with their signatures it is Content-MD5, which all of them compare.
     """
     usual = "crc64" if signature == "obs" else "md5"
-    return Limits(
-        min_part=given.optional("min_part", count, 100 * KIB),
-        max_part=given.optional("max_part", count, 5 * GIB),
-        max_parts=given.optional("max_parts", count, Limits.max_parts),
-        max_key_bytes=given.optional("max_key_bytes", count, Limits.max_key_bytes),
+    limits = Limits(
+        min_part=100 * KIB,
         checksum=given.optional("checksum", one_of("crc64", "md5", "none"), usual),
         complete_order="initiation",
         encryption=encryption.label,
     )
+    return given.limits(limits)

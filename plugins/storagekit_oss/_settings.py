@@ -11,9 +11,9 @@ from storagekit.errors import ConfigurationError
 from storagekit.transport.encryption import Encryption
 from storagekit.transport.encryption import parse as parse_encryption
 from storagekit.transport.endpoint import is_address, parse_endpoint
-from storagekit.transport.settings import WIRE_SETTINGS, Given, Wires, boolean, count, one_of
+from storagekit.transport.settings import WIRE_SETTINGS, Given, Wires, boolean, one_of
 
-KIB, GIB = 1024, 1024**3
+KIB = 1024
 
 SETTINGS = (
     Setting(
@@ -130,12 +130,11 @@ def _limits(given: Given, encryption: Encryption) -> Limits:
     objects carry MD5.
     """
     checksum = given.optional("checksum", one_of("auto", "md5", "none"), "auto")
-    return Limits(
-        min_part=given.optional("min_part", count, 100 * KIB),
-        max_part=given.optional("max_part", count, 5 * GIB),
-        max_parts=given.optional("max_parts", count, Limits.max_parts),
-        max_key_bytes=given.optional("max_key_bytes", count, 1023),
+    usual = Limits(
+        min_part=100 * KIB,
+        max_key_bytes=1023,
         checksum="none" if checksum == "none" else "md5",
         part_checksum="crc64" if checksum == "auto" else None,
         encryption=encryption.label,
     )
+    return given.limits(usual)

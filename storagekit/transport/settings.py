@@ -7,10 +7,10 @@ an error never shows a secret.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from storagekit.driver import Setting
+from storagekit.driver import Limits, Setting
 from storagekit.errors import ConfigurationError
 
 T = TypeVar("T")
@@ -79,6 +79,16 @@ class Given:
             connect_timeout_s=self.optional("connect_timeout_s", seconds, Wires.connect_timeout_s),
             read_timeout_s=self.optional("read_timeout_s", seconds, Wires.read_timeout_s),
             max_connections=self.optional("max_connections", count, Wires.max_connections),
+        )
+
+    def limits(self, usual: Limits) -> Limits:
+        """Return a service's usual limits with the sizes and counts that were given instead."""
+        return replace(
+            usual,
+            min_part=self.optional("min_part", count, usual.min_part),
+            max_part=self.optional("max_part", count, usual.max_part),
+            max_parts=self.optional("max_parts", count, usual.max_parts),
+            max_key_bytes=self.optional("max_key_bytes", count, usual.max_key_bytes),
         )
 
 
