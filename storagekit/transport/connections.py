@@ -33,6 +33,7 @@ class _Connection(HTTPConnection):
 
     idle_s: float | None = None
     answers = 0
+    _body_follows = False
 
     def connect(self) -> None:
         self.answers = 0
@@ -43,10 +44,15 @@ class _Connection(HTTPConnection):
         sockets.tune(connection)
         return connection
 
+    def request(self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> None:
+        self._body_follows = bool(body)
+        super().request(method, url, body, headers, **options)
+
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        sockets.send_all(self.sock, data, self.idle_s)
+        is_head, self._body_follows = self._body_follows, False  # the head is sent first, by itself
+        sockets.send_all(self.sock, data, self.idle_s, more=is_head)
 
     def getresponse(self) -> Any:
         try:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from storagekit.driver import Code
+from storagekit.transport import sockets
 from storagekit.types import WriteOptions
 from storagekit_minio.driver import MinioDriver
 from tests.unit.minio_wire import ACCOUNT, Wire, answer, body, failure_of
@@ -95,8 +96,29 @@ def test_the_send_buffer_to_this_machine_is_small(wire: Wire, driver: MinioDrive
     driver.delete("bucket", "key")
     pool = driver._client._http.connection_from_url(f"http://{wire.address}")
     connection: Any = pool._get_conn()
-    with closing(connection):
-        assert connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * 256 * 1024  # Linux doubles it
+    with closing(connection), socket.socket() as untuned:
+        untuned.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 768 * 1024)
+        sizes = [each.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) for each in (connection.sock, untuned)]
+    assert sizes[0] == sizes[1]  # as Linux grants it
+
+
+def test_a_head_waits_for_its_body_and_for_nothing_else(
+    wire: Wire, driver: MinioDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a body nothing would follow for 200 ms."""
+    sent: list[tuple[bytes, bool]] = []
+    send_all = sockets.send_all
+
+    def recorded(connection: socket.socket, data: bytes, idle_s: float | None, *, more: bool = False) -> None:
+        sent.append((bytes(data[:6]), more))
+        send_all(connection, data, idle_s, more=more)
+
+    monkeypatch.setattr(sockets, "send_all", recorded)
+    wire.answers = [answer(200, ETag='"e"'), answer(200, ETag='"e"'), answer(204)]
+    driver.put("bucket", "key", body(b"abc"), WriteOptions())
+    driver.put("bucket", "key", body(b""), WriteOptions())
+    driver.delete("bucket", "key")
+    assert sent == [(b"PUT /b", True), (b"abc", False), (b"PUT /b", False), (b"DELETE", False)]
 
 
 def test_server_that_takes_nothing_is_a_timeout() -> None:

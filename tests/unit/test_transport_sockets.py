@@ -108,19 +108,66 @@ def test_a_body_that_stops_is_a_timeout(talk: Talk) -> None:
     done.set()
 
 
-@pytest.mark.parametrize(
-    ("round_trip_us", "size"), [(1, 256 * 1024), (200, 256 * 1024), (201, None), (80_000, None), (0, None)]
-)
-def test_only_a_near_server_gets_a_small_send_buffer(round_trip_us: int, size: int | None) -> None:
-    assert sockets.send_buffer(round_trip_us) == size
+@pytest.mark.parametrize(("round_trip_us", "near"), [(1, True), (200, True), (201, False), (80_000, False), (0, False)])
+def test_only_a_near_server_gets_a_small_send_buffer(round_trip_us: int, near: bool) -> None:
+    assert sockets.send_buffer(round_trip_us, own=False) == (448 * 1024 if near else None)
+    assert sockets.send_buffer(round_trip_us, own=True) == (768 * 1024 if near else None)
+
+
+@pytest.fixture
+def near() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two ends of a connection within this machine; nobody reads."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with closing(socket.create_connection(listener.getsockname())) as client:
+            server, _ = listener.accept()
+            with closing(server):
+                yield client, server
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how long a round trip takes")
-def test_tuning_finds_that_this_machine_is_near() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        with closing(socket.create_connection(listener.getsockname())) as connection:
-            sockets.tune(connection)
-            assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * 256 * 1024  # Linux doubles it
+def test_tuning_finds_that_this_machine_is_near(near: tuple[socket.socket, socket.socket]) -> None:
+    client, _ = near
+    sockets.tune(client)
+    granted = min(768 * 1024, int(Path("/proc/sys/net/core/wmem_max").read_text()))
+    assert client.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * granted  # Linux doubles it
+
+
+def congestion(connection: socket.socket) -> bytes:
+    return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).rstrip(b"\0")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a choice that Linux offers")
+@pytest.mark.parametrize(("system", "tuned"), [(b"bbr", b"reno"), (b"cubic", b"cubic"), (b"reno", b"reno")])
+def test_tuning_leaves_bbr_within_this_machine(
+    near: tuple[socket.socket, socket.socket], system: bytes, tuned: bytes
+) -> None:
+    client, _ = near
+    try:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, system)
+    except OSError:
+        pytest.skip(f"{system.decode()} is not to be had here")
+    sockets.tune(client)
+    assert congestion(client) == tuned
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a head goes out by itself")
+def test_what_more_follows_goes_out_with_it(near: tuple[socket.socket, socket.socket]) -> None:
+    client, server = near
+    sockets.send_all(client, b"head", 5, more=True)
+    server.settimeout(0.05)
+    with pytest.raises(TimeoutError):
+        server.recv(100)
+    sockets.send_all(client, b"body", 5)
+    server.settimeout(5)
+    assert server.recv(100) == b"headbody"
+
+
+def test_over_tls_more_is_the_same_as_nothing(talk: Talk) -> None:
+    got: list[bytes] = []
+    client = talk(lambda server: got.append(server.recv(4)))
+    sockets.send_all(client, b"head", 5, more=True)
+    client.recv(1)  # the server has hung up
+    assert got == [b"head"]
 
 
 def test_sending_times_out_where_nothing_is_taken_any_more() -> None:
