@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import ssl
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -119,16 +119,19 @@ def _context(certificate: Path) -> ssl.SSLContext:
 
 
 def _serve(emulator: Emulator, root: Path | None, output: Output) -> None:
-    """Serve until SIGTERM, which is the end as it should be, or until Ctrl-C."""
-    stop = threading.Event()
-    before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    """Serve until SIGTERM, which is the end as it should be, or until Ctrl-C.
+
+    A queue, not an event: a handler may run while this thread is inside ``Event.wait``, whose lock ``set`` waits for.
+    """
+    stop: SimpleQueue[None] = SimpleQueue()
+    before = signal.signal(signal.SIGTERM, lambda *_: stop.put(None))
     try:
         _serve_until(stop, emulator, root, output)
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def _serve_until(stop: threading.Event, emulator: Emulator, root: Path | None, output: Output) -> None:
+def _serve_until(stop: SimpleQueue[None], emulator: Emulator, root: Path | None, output: Output) -> None:
     try:
         emulator.start()
     except OSError as error:
@@ -139,7 +142,7 @@ def _serve_until(stop: threading.Event, emulator: Emulator, root: Path | None, o
     try:
         output.row("listening", _facts(emulator, root), "\n".join(_lines(emulator, root)))
         print(end="", flush=True)
-        stop.wait()
+        stop.get()
     finally:
         emulator.close()
 

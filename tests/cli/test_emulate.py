@@ -9,13 +9,18 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 
+from storagekit.cli import emulate
+from storagekit.cli._output import Output
+from storagekit.testing.emulator import Emulator
 from storagekit.testing.emulator.emulator import ACCESS_KEY, SECRET_KEY
 from storagekit.testing.tls import Authority
 from tests.integration.emulator_client import Client, OssClient
@@ -82,6 +87,48 @@ def test_it_says_where_it_is_and_serves_until_it_is_told_to_end(start: Start) ->
         assert client.ask("PUT", "data", "key", body=b"hello").status == 200
         assert client.ask("GET", "data", "key").data == b"hello"
         assert ended(process, signal.SIGTERM) == (0, "")
+
+
+class Watched(Emulator):
+    """Sends a SIGTERM before so many lines have run in the thread that serves, from when it listens until it closes."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__("obs")
+        self.left = line
+        self._late = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
+
+    def start(self) -> Watched:
+        super().start()
+        sys.settrace(self._traced)
+        self._late.start()
+        return self
+
+    def _traced(self, frame: FrameType, event: str, _: object) -> Any:
+        self.left -= event == "line"
+        if not self.left:
+            sys.settrace(None)
+            signal.raise_signal(signal.SIGTERM)
+        return self._traced
+
+    def close(self) -> None:
+        sys.settrace(None)
+        self._late.cancel()
+        self._late.join()  # its signal must not come when nobody handles it any more
+        super().close()
+
+
+@pytest.mark.timeout(60)
+def test_sigterm_ends_it_wherever_it_waits() -> None:
+    """A handler runs between two lines of the main thread: also where that holds a lock that the handler waits for."""
+    silent = Output(as_json=True)
+    silent.row = lambda *_: None  # type: ignore[method-assign]  # else most lines would be those of what is printed
+    for line in range(1, 100):
+        watched = Watched(line)
+        emulate._serve(watched, None, silent)
+        if watched.left > 0:
+            break
+    assert line > 3
+    assert watched.left > 0
 
 
 def test_ctrl_c_ends_it_like_every_command(start: Start) -> None:
