@@ -94,7 +94,7 @@ def send_buffer(round_trip_us: int, *, own: bool) -> int | None:
 def _leave_bbr(connection: socket.socket) -> None:
     """Have Reno decide how much is on the way, where BBR would."""
     if sys.platform == "linux":
-        with suppress(OSError):  # neither is sure to be there
+        with suppress(OSError):  # where it may not be asked, or not be chosen
             chosen = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
             if chosen.rstrip(b"\0") == b"bbr":
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")

@@ -96,9 +96,9 @@ def test_the_send_buffer_to_this_machine_is_small(wire: Wire, driver: MinioDrive
     driver.delete("bucket", "key")
     pool = driver._client._http.connection_from_url(f"http://{wire.address}")
     connection: Any = pool._get_conn()
-    with closing(connection), socket.socket() as untuned:
-        untuned.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 768 * 1024)
-        sizes = [each.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) for each in (connection.sock, untuned)]
+    with closing(connection), socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 768 * 1024)
+        sizes = [each.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) for each in (connection.sock, other)]
     assert sizes[0] == sizes[1]  # as Linux grants it
 
 
